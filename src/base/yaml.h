@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What a person writes, through libcyaml schemas; every mistake as `file:line: message`.
+#ifndef BASE_YAML_H
+#define BASE_YAML_H
+
+#include "base/diag.h"
+
+#include <cyaml/cyaml.h>
+
+// Loads `text` by the schema; free *ret with yaml_free and the same schema. ERR_INVALID with
+// diagnostics; unknown keys are mistakes. `file` is only a name.
+int yaml_load(struct str text, const char *file, const cyaml_schema_value_t *schema,
+              void **ret,
+              unsigned *ret_count /* of a top-level sequence; NULL otherwise */,
+              struct diag *);
+void yaml_free(const cyaml_schema_value_t *schema, void *data, unsigned count);
+
+#endif

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What happened (events), what is wrong (the findings register), and what follows from it
+// (rules, notices). An event is written in the transaction of the state that it changes.
+#ifndef BUS_BUS_H
+#define BUS_BUS_H
+
+#include "store/store.h"
+
+extern const struct store_migration bus_migrations[];
+extern const size_t bus_migration_count;
+
+// --- events -------------------------------------------------------------------------------
+
+struct bus_event {
+    const char *type;        // "title.published.v1": subject kind, past tense, version
+    const char *subject;     // "title/<id>", "delivery/<id>", "job/<id>", …
+    const char *actor;       // "user/<id>", "system"
+    const char *correlation; // the job or request that all this belongs to; may be NULL
+    int64_t causation;       // sequence of the event that led here; 0 for none
+    const json_t *data;      // an object; borrowed
+};
+int bus_emit(struct store_tx *, const struct bus_event *,
+             int64_t *ret_seq /* may be NULL */);
+
+// CloudEvents 1.0 as JSON (specversion, id = sequence, source, type, subject, time, data,
+// actor, correlation, causation), sequence > after, oldest first. `subject` is a prefix ("title/");
+// NULL for all. An array.
+int bus_read(struct store_tx *, int64_t after, const char *subject, int limit,
+             json_t **ret);
+int bus_last_seq(struct store_tx *, int64_t *ret);
+
+// Calls back, on a thread of its own, for each event from `after` on and for every transient
+// message, in order. One per process; fan-out is the caller's.
+struct bus_follower;
+struct bus_follower_config {
+    struct store *store;
+    int64_t after; // -1: only what comes
+    void (*on_event)(void *user, int64_t seq, const json_t *cloud_event);
+    void *user;
+};
+int bus_follower_start(struct bus_follower **ret, const struct bus_follower_config *);
+void bus_follower_stop(struct bus_follower **);
+void bus_follower_wake(
+    struct bus_follower *); // after a commit in this process: no poll delay
+
+// --- findings register --------------------------------------------------------------------
+
+// Identified by subject, kind, place and detector: a rerun updates, never duplicates. Findings of
+// (subject, detector) that `list` no longer holds become `fixed`.
+int bus_findings_put(struct store_tx *, const char *subject, const char *detector,
+                     const struct findings *list);
+// One more, without fixing others ("report a problem").
+int bus_finding_add(struct store_tx *, const char *subject, const char *detector,
+                    const char *owner, const struct finding *, char ret_id[UUID_BYTES]);
+struct bus_finding_query {
+    const char *subject; // exact or prefix with a final '/'; NULL: any
+    const char *kind;    // NULL: any
+    const char *state;   // "open" | "waived" | "fixed"; NULL: any
+    int limit;           // 1..1000
+    const char *before;  // id for the next page; NULL
+};
+// Array of {"id","subject","kind","severity",…place…,"evidence","detector","owner","state",
+// "waived_until","waived_why","seen_first","seen_last"}, newest first.
+int bus_findings_list(struct store_tx *, const struct bus_finding_query *, json_t **ret);
+int bus_finding_waive(struct store_tx *, const char *id, const char *why,
+                      int64_t until_wall_us, const char *actor);
+int bus_finding_reopen(struct store_tx *, const char *id,
+                       const char *actor); // undo of waive
+
+// --- notices ------------------------------------------------------------------------------
+//
+// An outbox: rows written with the state, delivered at least once, with back-off, by a thread.
+
+struct bus_mail {
+    const char *to;
+    const char *subject;
+    const char *text;
+    const char *dedupe; // at most one notice for each; NULL for none
+};
+int bus_notice_mail(struct store_tx *, const struct bus_mail *);
+
+struct bus_notifier;
+struct bus_notifier_config {
+    struct store *store;
+    const char *smtp_url;  // "smtp://127.0.0.1:25", "smtps://…"; NULL: notices wait
+    const char *smtp_user; // NULL: no authentication
+    const char *smtp_password;
+    const char *mail_from;
+};
+int bus_notifier_start(struct bus_notifier **ret, const struct bus_notifier_config *);
+void bus_notifier_stop(struct bus_notifier **);
+// Delivers what is due now, in this thread: how many were sent. For commands without a server.
+int bus_notices_flush(const struct bus_notifier_config *);
+
+#endif

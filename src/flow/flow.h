@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Jobs made of steps. A workflow is a function that is called again whenever something of its job
+// changed: it says which steps it wants, reads the results of those that are done, and wants more
+// from what it learnt. It has no memory of its own, so that a crash costs nothing: the next call
+// says the same again. Wanting a step that exists is no change; a step whose key has a result
+// from any earlier job is done at once ("reused").
+//
+// A step runs in a process of its own (`marquee step` in a scratch folder), reads request.json,
+// opens blobs, writes outputs and result.json. It never opens the database: its executor
+// commits. Work is claimed by lease with a fencing token; who lost the lease commits nothing.
+#ifndef FLOW_FLOW_H
+#define FLOW_FLOW_H
+
+#include "store/store.h"
+
+extern const struct store_migration flow_migrations[];
+extern const size_t flow_migration_count;
+
+// --- what a step is, seen from inside its process -----------------------------------------
+
+struct flow_step;
+typedef int flow_step_f(struct flow_step *);
+
+struct flow_step_type {
+    const char *name; // "inspect.range"
+    unsigned version; // part of every key: bump when outputs change
+    int64_t
+        memory_bytes; // what one run needs at most; the executor keeps the sum below a limit
+    flow_step_f *run;
+};
+
+const json_t *flow_step_params(const struct flow_step *);
+// Blob of a named input; ERR_NOT_FOUND names it.
+int flow_step_input(struct flow_step *, const char *name, struct store_blob **ret);
+bool flow_step_has_input(const struct flow_step *, const char *name);
+int flow_step_input_json(struct flow_step *, const char *name,
+                         json_t **ret); // at most 256 MiB
+// Parts that this run was asked for (the others have results): index 0..count-1.
+size_t flow_step_part_count(const struct flow_step *);
+const char *flow_step_part_name(const struct flow_step *, size_t);
+const json_t *flow_step_part_params(const struct flow_step *, size_t);
+// Path to write an output of a part to; folders are made; owned by the caller.
+int flow_step_output(struct flow_step *, const char *part, const char *name,
+                     char **ret_path);
+// The value of a part: any JSON, taken. Small (≤ 1 MiB); large things are outputs.
+int flow_step_result(struct flow_step *, const char *part, json_t *value);
+void flow_step_progress(struct flow_step *, int64_t done, int64_t total);
+void flow_step_log(struct flow_step *, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+// The child's side: runs the request in folder `dir`, blobs from `data_dir`; the process' exit code.
+int flow_step_main(const struct flow_step_type *types, size_t type_count,
+                   const char *data_dir, const char *dir);
+
+// --- jobs and workflows --------------------------------------------------------------------
+
+struct flow_run; // one call of a workflow: a job and the transaction it is looked at in
+
+struct flow_input {
+    char name[64];
+    struct hash blob;
+};
+
+struct flow_part {
+    char name[64];
+    const json_t *params; // NULL: {}
+};
+
+struct flow_step_spec {
+    const char *name; // unique in the job: "encode/c003/h264"
+    const char *type;
+    const json_t *params; // common to all parts; borrowed
+    const struct flow_input *inputs;
+    size_t input_count;
+    const struct flow_part *parts; // NULL: one part named "main"
+    size_t part_count;
+    int priority; // higher first; 0 is usual
+    int64_t cost; // expected relative duration, for progress and longest-first; ≥ 1
+};
+
+struct flow_output {
+    const char *name;
+    struct hash blob;
+    int64_t size;
+};
+
+// A part's result; borrowed, valid during the call of the workflow.
+struct flow_result {
+    const json_t *value;
+    const struct flow_output *outputs; // sorted by name
+    size_t output_count;
+    bool reused;
+};
+const struct flow_output *flow_result_output(const struct flow_result *,
+                                             const char *name);
+
+// 1 and *ret (part_count results, in order) when done; 0 while it runs or waits; <0 on failure:
+// the step's own error (with its reason) once its attempts are used up.
+int flow_want(struct flow_run *, const struct flow_step_spec *,
+              const struct flow_result **ret);
+
+// Runs `apply` once, in the transaction that also remembers that it ran. 0.
+typedef int flow_apply_f(struct store_tx *, void *user);
+int flow_once(struct flow_run *, const char *name, flow_apply_f *apply, void *user);
+
+const char *flow_run_job(const struct flow_run *); // the job's id
+const json_t *flow_run_params(const struct flow_run *);
+struct store_tx *
+flow_run_tx(struct flow_run *); // for reading and for writes that may repeat
+struct store *flow_run_store(struct flow_run *);
+// Ends the job well, with this value (taken). A workflow that returns <0 ends it badly.
+int flow_finish(struct flow_run *, json_t *result);
+
+typedef int flow_workflow_f(struct flow_run *, void *user);
+struct flow_workflow {
+    const char *name;
+    flow_workflow_f *advance;
+    void *user;
+    // Called in the transaction that fails or cancels the job; may be NULL.
+    int (*on_failed)(struct store_tx *, const char *job, const json_t *params, int err,
+                     const char *reason, void *user);
+};
+
+struct flow_job_spec {
+    const char *workflow;
+    const char *subject; // "delivery/<id>"
+    const json_t *params;
+    int priority;
+    const char *actor;
+};
+int flow_submit(struct store_tx *, const struct flow_job_spec *,
+                char ret_job[UUID_BYTES]);
+int flow_cancel(struct store_tx *, const char *job, const char *actor);
+// Failed and cancelled steps are wanted again, results of finished ones stay.
+int flow_rerun(struct store_tx *, const char *job, const char *actor);
+
+// {"id","workflow","subject","state":"running|done|failed|cancelled","progress":0..1,
+//  "remaining_us":n|null,"error","result","created","finished","params"}, newest first.
+int flow_jobs(struct store_tx *, const char *subject, int limit, json_t **ret_array);
+// As above plus "steps":[{"name","type","state":"waiting|running|done|failed","reused",
+// "attempts","progress","cpu_us","wall_us","max_rss_bytes","error","log":bool}].
+int flow_job(struct store_tx *, const char *job, json_t **ret_object);
+// The step's captured stderr, latest attempt; bytes from `offset` on, at most 1 MiB.
+int flow_step_log_read(struct store *, const char *job, const char *step, int64_t offset,
+                       struct buf *out);
+
+// --- the executor --------------------------------------------------------------------------
+
+struct flow_progress {
+    const char *job;
+    const char *subject;
+    const char *step;     // NULL: the job as a whole
+    const char *type;     // of the step
+    int64_t done_ppm;     // 0..1,000,000
+    int64_t remaining_us; // -1 unknown
+};
+
+struct flow_executor_config {
+    struct store *store;
+    const struct flow_step_type *types;
+    size_t type_count;
+    const struct flow_workflow *workflows;
+    size_t workflow_count;
+    unsigned slots;       // processes at once; 0: one a core
+    int64_t memory_bytes; // sum of memory_bytes of running steps; 0: 3/4 of the machine
+    const char *program;  // argv[0] of steps; NULL: this program
+    void (*on_progress)(void *user,
+                        const struct flow_progress *); // from the executor's thread
+    void *user;
+};
+
+struct flow_executor;
+// One per data folder: holds a lock there. ERR_BUSY when another process executes; then submit
+// and follow. Takes over what a dead executor left.
+int flow_executor_start(struct flow_executor **ret, const struct flow_executor_config *);
+void flow_executor_wake(struct flow_executor *);
+void flow_executor_stop(
+    struct flow_executor **); // kills running steps; their work is redone
+
+#endif

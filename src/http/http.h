@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The server: routes from a table, handlers on worker threads, so that the loop never blocks.
+// It knows no resource; who may call a route is the table's `roles`, checked by the caller's
+// `authenticate` before the handler runs.
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+#include "base/base.h"
+
+enum http_method {
+    HTTP_GET,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_HEAD,
+    HTTP_OPTIONS
+};
+
+// Bits for http_route.roles; what they mean is the caller's.
+typedef uint32_t http_roles;
+#define HTTP_PUBLIC 0u // no one needs to be signed in
+
+struct http_request;
+struct http_response;
+
+// Runs on a worker thread. <0 becomes an error body {"error":{"code","message","hint"}} with
+// err_http_status; what was written to the response is dropped then.
+typedef int http_handler_f(struct http_request *, struct http_response *, void *user);
+
+struct http_route {
+    enum http_method method;
+    const char *path; // "/api/v1/titles/{id}"; a last "{rest*}" takes slashes too
+    http_roles roles; // any of these bits
+    http_handler_f *handle;
+    size_t max_body_bytes; // 0: none allowed; larger bodies get 413
+    const char *summary;   // for OpenAPI
+    bool stream_body; // the body goes to a file (http_request_body_fd), not to memory
+};
+
+// Request; texts live as long as the request.
+enum http_method http_request_method(const struct http_request *);
+const char *http_request_path(const struct http_request *); // decoded
+const char *http_request_param(const struct http_request *,
+                               const char *name); // of the path; NULL
+const char *http_request_query(const struct http_request *, const char *name);  // NULL
+const char *http_request_header(const struct http_request *, const char *name); // NULL
+const char *http_request_cookie(const struct http_request *, const char *name); // NULL
+const char *http_request_peer(const struct http_request *); // "127.0.0.1"
+struct str http_request_body(const struct http_request *);
+int http_request_body_fd(
+    const struct http_request *); // -1 unless stream_body; at offset 0
+int http_request_json(const struct http_request *, json_t **ret); // strict; owned
+struct arena *http_request_arena(struct http_request *);
+// What `authenticate` attached; NULL when not signed in.
+void *http_request_identity(const struct http_request *);
+
+// Response; 200 and empty until said otherwise.
+void http_status(struct http_response *, int status);
+void http_header(struct http_response *, const char *name,
+                 const char *value); // CR, LF refused
+void http_cookie(struct http_response *, const char *name, const char *value,
+                 int max_age_s);
+void http_body(struct http_response *, const char *type, struct str bytes); // copied
+int http_json(struct http_response *, int status, json_t *value); // value is taken
+// A file with ranges (RFC 9110 section 14), ETag and conditional requests. The descriptor is
+// taken. `etag` without quotes; `cache` is the Cache-Control value.
+int http_file(struct http_response *, int fd, const char *type, const char *etag,
+              const char *cache);
+// Turns the response into a server-sent event stream; fed by http_sse_publish. `topic_prefix`
+// filters; events after `last_id` come first through `replay`.
+struct http_sse_config {
+    const char *topic_prefix;
+    int64_t last_id; // from Last-Event-ID; -1: only what comes
+    int (*replay)(void *user, int64_t after, const char *topic_prefix,
+                  struct buf *out_events);
+    void *user;
+};
+int http_sse(struct http_response *, const struct http_sse_config *);
+// One event in text/event-stream form into `out` (for replay).
+void http_sse_format(struct buf *out, int64_t id /* <0: none */, const char *type,
+                     const json_t *data);
+
+struct http_config {
+    const char *bind; // "127.0.0.1"
+    uint16_t port;    // 0: any
+    const struct http_route *routes;
+    size_t route_count;
+    void *user; // for handlers
+    // Finds who calls; 0 with *ret_roles = 0 for nobody. The identity is freed by free_identity.
+    int (*authenticate)(struct http_request *, void *user, http_roles *ret_roles,
+                        void **ret_identity);
+    void (*free_identity)(void *identity);
+    const char *body_dir;     // for stream_body; created files are unlinked at once
+    unsigned workers;         // 0: 4
+    unsigned max_connections; // 0: 4096
+    unsigned idle_timeout_s;  // 0: 30
+    // Origins besides the server's own that may send unsafe methods with a cookie; NULL-terminated.
+    const char *const *origins;
+};
+
+struct http_server;
+int http_server_start(struct http_server **ret, const struct http_config *);
+uint16_t http_server_port(const struct http_server *);
+void http_server_stop(struct http_server **); // ends open streams, then workers
+// To every stream whose prefix fits `topic`. id <0 for a transient message. Any thread.
+void http_sse_publish(struct http_server *, const char *topic, int64_t id,
+                      const char *type, const json_t *data);
+// An OpenAPI 3.1 document of a route table. Owned.
+int http_openapi(const struct http_route *, size_t count, const char *title,
+                 const char *version, json_t **ret);
+
+#endif

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Rows and blobs of one data folder. Rows: SQLite in WAL mode, synchronous FULL, every write in
+// BEGIN IMMEDIATE, several processes at once. Blobs: immutable files named by SHA-256 in
+// `blobs/ab/cdef…`. Neither knows what it holds.
+//
+//     DATA/rows.sqlite         rows
+//     DATA/blobs/ab/cd…        blobs (62 digits below the first two)
+//     DATA/scratch/…           half-written things; emptied by whoever owns them
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/base.h"
+
+struct store;
+
+// Opens or makes the folder. Thread-safe; one per process and folder.
+int store_open(struct store **ret, const char *dir);
+void store_close(struct store **);
+const char *store_dir(const struct store *); // absolute
+
+// --- rows ---------------------------------------------------------------------------------
+
+// Forward only; `sql` may hold several statements. Versions of a room count from 1 without gaps.
+struct store_migration {
+    const char *room;
+    int version;
+    const char *sql;
+};
+// Applies what is missing, each in its own transaction. ERR_CONFLICT when the folder is newer
+// than this program.
+int store_migrate(struct store *, const struct store_migration *list, size_t count);
+
+enum store_mode { STORE_READ, STORE_WRITE };
+
+// A transaction on a connection of its own (pooled). Used by one thread at a time.
+struct store_tx;
+int store_begin(struct store *, enum store_mode, struct store_tx **ret);
+int store_commit(struct store_tx **);    // *tx is NULL afterwards, also on failure
+void store_rollback(struct store_tx **); // for AUTO; nothing when NULL
+// Runs `after` once the commit is durable; nothing on rollback. For waking followers.
+int store_on_commit(struct store_tx *, void (*after)(void *user), void *user);
+
+// `sql` holds one statement with `?` for each letter of `types`, in order:
+//   s const char * (NULL binds NULL)   i int64_t (also for bool)   d double
+//   S struct str                        b const void *, size_t      j const json_t * (as text)
+// Texts are bound, never pasted. ERR_CONFLICT: a constraint; ERR_NO_SPACE: the disk is full.
+int store_exec(struct store_tx *, const char *sql, const char *types, ...);
+int64_t store_changes(const struct store_tx *); // rows touched by the last store_exec
+
+struct store_rows; // a cursor; closed before its transaction ends
+int store_query(struct store_tx *, struct store_rows **ret, const char *sql,
+                const char *types, ...);
+void store_rows_free(struct store_rows **);
+int store_next(struct store_rows *); // 1 there is a row, 0 no more, <0 failed
+// Columns of the present row, from 0. Texts are valid until the next store_next; NULL for NULL.
+const char *store_text(const struct store_rows *, int column);
+int64_t store_i64(const struct store_rows *, int column); // 0 for NULL
+double store_double(const struct store_rows *, int column);
+bool store_is_null(const struct store_rows *, int column);
+const void *store_bytes(const struct store_rows *, int column, size_t *ret_len);
+int store_json(const struct store_rows *, int column,
+               json_t **ret); // owned; JSON null for NULL
+
+// First column of the first row; ERR_NOT_FOUND without rows.
+int store_get_i64(struct store_tx *, int64_t *ret, const char *sql, const char *types,
+                  ...);
+// Owned text; *ret is NULL where the column is NULL.
+int store_get_text(struct store_tx *, char **ret, const char *sql, const char *types,
+                   ...);
+
+// Changes when any process committed a write. For followers that poll.
+int store_data_version(struct store *, int64_t *ret);
+
+// --- blobs --------------------------------------------------------------------------------
+//
+// A step's process has no rows: it opens blobs through store_blobs alone.
+
+struct store_blobs;
+int store_blobs_open(struct store_blobs **ret, const char *dir); // dir as for store_open
+void store_blobs_close(struct store_blobs **);
+struct store_blobs *store_blobs_of(struct store *); // borrowed
+
+struct store_blob; // seekable, thread-safe for reading
+int store_blob_open(struct store_blobs *, const struct hash *, struct store_blob **ret);
+void store_blob_close(struct store_blob **);
+int64_t store_blob_size(const struct store_blob *);
+int store_blob_fd(const struct store_blob *); // borrowed
+// Up to `len` bytes at `offset`: how many (0 at the end), or an error.
+int64_t store_blob_read(struct store_blob *, int64_t offset, void *ret, size_t len);
+bool store_blob_exists(struct store_blobs *, const struct hash *);
+
+int store_blob_put(struct store_blobs *, const void *bytes, size_t len, struct hash *ret);
+// Moves a file of the same file system in; it is gone afterwards. Not durable before
+// store_blobs_sync, so that many files share one sync.
+int store_blob_adopt(struct store_blobs *, const char *path, struct hash *ret,
+                     int64_t *ret_size);
+int store_blobs_sync(struct store_blobs *);
+// Hard-links a blob to a path (copies when the file system allows no more links).
+int store_blob_link(struct store_blobs *, const struct hash *, const char *path);
+
+typedef void store_progress_f(void *user, int64_t done, int64_t total);
+// Hashes a large file once while it is copied (or reflinked) in; remembered in rows by device,
+// inode, size and times, so that the same untouched file costs nothing again.
+int store_blob_import(struct store *, const char *path, store_progress_f *, void *user,
+                      struct hash *ret, int64_t *ret_size);
+
+// References keep blobs alive: `owner` is "<room>:<id>". Dropping an owner drops its references.
+int store_ref_add(struct store_tx *, const char *owner, const struct hash *);
+int store_ref_drop(struct store_tx *, const char *owner);
+// Removes blobs without a reference that are older than `min_age_us`; how many bytes.
+int store_collect(struct store *, int64_t min_age_us, int64_t *ret_bytes);
+
+#endif
