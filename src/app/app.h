@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the files of this room share: the commands (cmd_*.c) and the service (serve*.c).
+#ifndef APP_APP_H
+#define APP_APP_H
+
+#include "base/base.h"
+
+struct app_serve_config {
+    const char *data_dir;
+    const char *bind;   // "127.0.0.1"
+    uint16_t port;      // 0: any; what it became stands in DATA/serve.json
+    const char *ui_dir; // of the pages; NULL: found beside the program
+    const char
+        *base_url; // as others reach this service, for mails; NULL: http://bind:port
+    const char *smtp_url; // NULL: notices wait
+    const char *smtp_user, *smtp_password, *mail_from;
+    unsigned slots; // steps at once; 0: one a core
+};
+
+// Opens the data folder, recovers, starts the executor and the server, and returns 0 after SIGINT
+// or SIGTERM. ERR_BUSY: another service holds the folder.
+int app_serve(const struct app_serve_config *);
+
+#endif
