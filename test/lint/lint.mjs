@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a script can see of the house rules. Prints "ok rule" or "not ok rule" with file:line below.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+
+const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { encoding: 'utf8' })
+  .split('\n').filter((f) => f && existsSync(f));
+const text = new Map();
+const read = (f) => {
+  if (!text.has(f)) text.set(f, readFileSync(f, 'utf8'));
+  return text.get(f);
+};
+const lines = (f) => read(f).split('\n');
+const c_files = files.filter((f) => /\.[ch]$/.test(f));
+const ts_files = files.filter((f) => /\.(ts|tsx|mjs)$/.test(f));
+const code = [...c_files, ...ts_files, ...files.filter((f) => /\.(css|sh)$/.test(f))];
+
+function rule(name, check) {
+  const wrong = [];
+  check((file, line, why) => wrong.push(`    ${file}:${line}: ${why}`));
+  console.log(wrong.length ? `not ok ${name}\n${wrong.slice(0, 20).join('\n')}` : `ok ${name}`);
+  if (wrong.length) process.exitCode = 1;
+}
+
+// C text without comments and literals, line numbers kept, so that prose is not taken for code.
+function bare(source) {
+  return source.replace(/\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g,
+    (m) => m.startsWith('"') ? '""' : m.startsWith("'") ? "' '" : m.replace(/[^\n]/g, ''));
+}
+
+const floors = {
+  base: 0, meter: 1, media: 1, store: 2, http: 2, bus: 3, flow: 4, telemetry: 4, account: 4, trust: 4,
+  catalog: 5, viewing: 5, ingest: 6, taste: 6, delivery: 6, insight: 6, trial: 6,
+  region: 7, watch: 7, lab: 7, studio: 7, app: 8,
+};
+
+rule('rooms include lower floors only, through one header', (bad) => {
+  for (const f of c_files.filter((f) => f.startsWith('src/'))) {
+    const own = f.split('/')[1];
+    if (!(own in floors)) bad(f, 1, `${own} is no room`);
+    lines(f).forEach((line, i) => {
+      const m = line.match(/^#include "([a-z]+)\/([a-z0-9_]+)\.h"/);
+      if (!m) {
+        if (/^#include "/.test(line)) bad(f, i + 1, 'include "room/name.h"');
+        return;
+      }
+      const [, room, header] = m;
+      if (room === own) return;
+      if (!(room in floors) || floors[room] >= floors[own]) bad(f, i + 1, `${own} (floor ${floors[own]}) includes ${room} (floor ${floors[room]})`);
+      else if (header !== room && room !== 'base') bad(f, i + 1, `${room}/${header}.h is private to ${room}`);
+    });
+  }
+});
+
+rule('no banned call', (bad) => {
+  const banned = /\b(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atof|gmtime|localtime|ctime|system|popen|gets|tmpnam|mktemp|rand|srand|alloca)\s*\(/;
+  for (const f of c_files) {
+    bare(read(f)).split('\n').forEach((line, i) => {
+      const m = line.match(banned);
+      if (m) bad(f, i + 1, `${m[1]} is banned`);
+    });
+  }
+});
+
+rule('no SQL, JSON, XML or HTML by formatting', (bad) => {
+  for (const f of c_files.filter((f) => f.startsWith('src/'))) {
+    const source = read(f);
+    for (const m of source.matchAll(/\b(?:buf_|cstr_|arena_|sn|vsn|as|f)?printf\s*\(([^;]*?);/g)) {
+      const literal = (m[1].match(/"(?:\\.|[^"\\])*"/g) ?? []).join('');
+      const at = source.slice(0, m.index).split('\n').length;
+      if (/\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|PRAGMA)\b/.test(literal)) bad(f, at, 'SQL is bound, not formatted');
+      else if (/[{,]\s*\\"[a-z_]+\\"\s*:/.test(literal)) bad(f, at, 'JSON goes through jansson');
+      else if (/<\/?[a-zA-Z][a-zA-Z0-9:]*[ >\/]/.test(literal) && /%[0-9.*lhz]*[sdiuf]/.test(literal) && !/^"usage/.test(literal)) bad(f, at, 'markup goes through a writer');
+    }
+  }
+});
+
+rule('names say something', (bad) => {
+  for (const f of files) {
+    if (/(^|\/)(utils?|helpers?|common|misc|manager)\.(c|h|ts|tsx|mjs)$/.test(f) || /_v2\./.test(f)) bad(f, 1, 'find the real name');
+  }
+});
+
+rule('nothing unfinished', (bad) => {
+  for (const f of code.filter((f) => !f.startsWith('test/lint/'))) {
+    lines(f).forEach((line, i) => {
+      if (/\b(TODO|FIXME|XXX|not implemented)\b/.test(line)) bad(f, i + 1, 'unfinished');
+    });
+  }
+});
+
+rule('files are at most 800 lines', (bad) => {
+  for (const f of [...c_files, ...ts_files]) {
+    const n = lines(f).length - 1;
+    if (n > 800) bad(f, n, `${n} lines: the design is asking for another name`);
+  }
+});
+
+rule('functions are at most 70 lines', (bad) => {
+  for (const f of c_files.filter((f) => f.endsWith('.c'))) {
+    const all = lines(f);
+    let start = -1;
+    all.forEach((line, i) => {
+      if (line === '{' && i > 0 && /[)a-z]$/.test(all[i - 1])) start = i;
+      if (line === '}' && start >= 0) {
+        if (i - start > 70) bad(f, start + 1, `${i - start} lines`);
+        start = -1;
+      }
+    });
+  }
+});
+
+rule('each file names its licence', (bad) => {
+  for (const f of [...code, ...files.filter((f) => ['check', 'run', '.ci/run', 'meson.build'].includes(f))]) {
+    const head = lines(f).slice(0, 3).join('\n');
+    const licence = head.match(/SPDX-License-Identifier: (\S+)/)?.[1];
+    const wanted = f.startsWith('src/meter/') || f.startsWith('ui/src/beacon') ? 'Apache-2.0' : 'GPL-3.0-or-later';
+    if (licence !== wanted) bad(f, 1, `SPDX-License-Identifier: ${wanted}`);
+  }
+});
+
+rule('includes are guarded', (bad) => {
+  for (const f of c_files.filter((f) => f.startsWith('src/') && f.endsWith('.h'))) {
+    const guard = f.slice(4).replace(/[/.]/g, '_').toUpperCase();
+    if (!read(f).includes(`#ifndef ${guard}\n#define ${guard}\n`)) bad(f, 1, `guard ${guard}`);
+  }
+});
+
+rule('no registry host in a lock file', (bad) => {
+  for (const f of files.filter((f) => f.endsWith('package-lock.json'))) {
+    lines(f).forEach((line, i) => {
+      if (/"resolved": "https?:/.test(line)) bad(f, i + 1, 'set omit-lockfile-registry-resolved=true');
+    });
+  }
+});
+
+rule('every fuzz target has seeds and every corpus a target', (bad) => {
+  const targets = new Set(files.filter((f) => /^test\/fuzz\/.*_fuzz\.c$/.test(f)).map((f) => f.slice(10, -7)));
+  const corpora = new Set(files.filter((f) => f.startsWith('test/fuzz/corpus/')).map((f) => f.split('/')[3]));
+  for (const t of targets) if (!corpora.has(t)) bad(`test/fuzz/${t}_fuzz.c`, 1, `no seeds in corpus/${t}`);
+  for (const c of corpora) if (!targets.has(c)) bad(`test/fuzz/corpus/${c}`, 1, 'no target');
+  const built = read('test/fuzz/meson.build');
+  for (const t of targets) if (!built.includes(`'${t}'`)) bad('test/fuzz/meson.build', 1, `${t} is not built`);
+});
+
+rule('an ADR is at most 40 lines', (bad) => {
+  for (const f of files.filter((f) => f.startsWith('docs/adr/'))) {
+    if (lines(f).length > 41) bad(f, 41, `${lines(f).length} lines`);
+  }
+});
+
+rule('C is formatted', (bad) => {
+  try {
+    execFileSync('clang-format', ['--dry-run', '-Werror', ...c_files], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  } catch (e) {
+    for (const m of String(e.stderr).matchAll(/^(\S+):(\d+):\d+: error/gm)) bad(m[1], Number(m[2]), 'clang-format -i');
+    if (!e.stderr) bad('clang-format', 1, e.message);
+  }
+});
