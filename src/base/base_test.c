@@ -77,6 +77,18 @@ static void json_is_strict(void **state)
     json_free(&j);
 }
 
+static void yaml_values_have_lines(void **state)
+{
+    (void)state;
+    struct str text = STR("a: 1\nvideo:\n  - {b: 2}\n  - b: 3\n    c: 4\n");
+    assert_int_equal(yaml_line_of(text, "a"), 1);
+    assert_int_equal(yaml_line_of(text, "video/0/b"), 3);
+    assert_int_equal(yaml_line_of(text, "video/1/c"), 5);
+    assert_int_equal(yaml_line_of(text, "video/1/nothing"), 4);
+    assert_int_equal(yaml_line_of(text, "video/2"), 3);
+    assert_int_equal(yaml_line_of(STR("a: ["), "a"), 0);
+}
+
 static void dates_parse_and_print(void **state)
 {
     (void)state;
@@ -151,6 +163,7 @@ int main(void)
         cmocka_unit_test(base64url_round_trips_and_has_one_spelling),
         cmocka_unit_test(hmac_knows_rfc4231),
         cmocka_unit_test(json_is_strict),
+        cmocka_unit_test(yaml_values_have_lines),
         cmocka_unit_test(dates_parse_and_print),
         cmocka_unit_test(findings_round_trip),
         cmocka_unit_test(yaml_mistakes_name_their_line),

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <yaml.h>
 
 #define MAX_YAML_BYTES (1u << 20)
 
@@ -82,6 +83,54 @@ int yaml_load(struct str text, const char *file, const cyaml_schema_value_t *sch
     }
     *ret = data;
     return 0;
+}
+
+static yaml_node_t *child_of(yaml_document_t *doc, const yaml_node_t *node,
+                             struct str key)
+{
+    if (node->type == YAML_SEQUENCE_NODE) {
+        int64_t at = 0;
+        const yaml_node_item_t *first = node->data.sequence.items.start;
+        int64_t count = node->data.sequence.items.top - first;
+        return str_to_i64(key, 0, count - 1, &at) < 0
+                   ? NULL
+                   : yaml_document_get_node(doc, first[at]);
+    }
+    if (node->type != YAML_MAPPING_NODE) {
+        return NULL;
+    }
+    for (const yaml_node_pair_t *p = node->data.mapping.pairs.start;
+         p < node->data.mapping.pairs.top; p++) {
+        const yaml_node_t *name = yaml_document_get_node(doc, p->key);
+        if (name->type == YAML_SCALAR_NODE &&
+            str_eq(key, (struct str){(const char *)name->data.scalar.value,
+                                     name->data.scalar.length})) {
+            return yaml_document_get_node(doc, p->value);
+        }
+    }
+    return NULL;
+}
+
+int yaml_line_of(struct str text, const char *path)
+{
+    yaml_parser_t parser;
+    yaml_document_t doc;
+    if (text.len > MAX_YAML_BYTES || !yaml_parser_initialize(&parser)) {
+        return 0;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text.data, text.len);
+    int line = 0;
+    if (yaml_parser_load(&parser, &doc)) {
+        struct str rest = str_of(path), key;
+        yaml_node_t *node = yaml_document_get_root_node(&doc);
+        while (node) {
+            line = (int)node->start_mark.line + 1;
+            node = str_next(&rest, '/', &key) ? child_of(&doc, node, key) : NULL;
+        }
+        yaml_document_delete(&doc);
+    }
+    yaml_parser_delete(&parser);
+    return line;
 }
 
 void yaml_free(const cyaml_schema_value_t *schema, void *data, unsigned count)

@@ -14,6 +14,10 @@ int yaml_load(struct str text, const char *file, const cyaml_schema_value_t *sch
               void **ret,
               unsigned *ret_count /* of a top-level sequence; NULL otherwise */,
               struct diag *);
+// The line (from 1) on which the value at `path` begins, keys and positions from 0 joined by '/':
+// "video/3/height". Where the path ends early, the line of what was found; 0 for what is not YAML.
+// For mistakes that a schema cannot see.
+int yaml_line_of(struct str text, const char *path);
 void yaml_free(const cyaml_schema_value_t *schema, void *data, unsigned count);
 
 #endif
