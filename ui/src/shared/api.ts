@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The HTTP API of docs/plan/0002 (later /api/v1/openapi.json), typed. Fields that a server may leave out are
+// optional: pages must stand without them.
+import { href } from './router';
+
+// --- what goes over the wire ----------------------------------------------------------------
+
+export type Role = 'viewer' | 'partner' | 'agent' | 'operator' | 'admin';
+
+export interface User {
+  id: string;
+  name: string;
+  role: Role;
+}
+
+export interface Profile {
+  id: string;
+  name: string;
+  avatar?: string | null;
+  language?: string | null;
+  maturity?: number | string | null;
+}
+
+export interface Plan {
+  id?: string;
+  name?: string;
+  max_height?: number;
+  streams?: number;
+}
+
+export interface Session {
+  token?: string;
+  user: User;
+  profile: Profile | null;
+  plan: Plan | null;
+}
+
+export interface Poster {
+  url: string;
+  width: number;
+  height: number;
+  color?: string | null;
+}
+
+export interface Progress {
+  position_us: number;
+  duration_us: number;
+}
+
+export type TitleKind = 'film' | 'series' | 'episode';
+
+export interface Card {
+  id: string;
+  kind: TitleKind;
+  name: string;
+  year?: number | null;
+  duration_us?: number | null;
+  poster?: Poster | null;
+  /** Sprites for previews, where the server offers them; otherwise beside the poster. */
+  thumbnails?: string | null;
+  maturity?: string | number | null;
+  tags?: string[];
+  season?: number | null;
+  episode?: number | null;
+  series_id?: string | null;
+  progress?: Progress | null;
+  in_list?: boolean;
+  rating?: -1 | 0 | 1 | null;
+  why?: string | null;
+  quality?: string | null;
+  synopsis?: string | null;
+}
+
+export interface Person {
+  name: string;
+  role?: string;
+}
+
+export interface Track {
+  language: string;
+  title?: string | null;
+}
+
+export interface Season {
+  number: number;
+  name?: string | null;
+  episodes: Card[];
+}
+
+export interface Detail extends Card {
+  credit?: string | null;
+  licence?: string | null;
+  licence_url?: string | null;
+  source_url?: string | null;
+  people?: Person[];
+  seasons?: Season[];
+  more_like?: Card[];
+  audio?: Track[];
+  captions?: Track[];
+  published?: string | null;
+  withdrawn?: string | null;
+}
+
+export interface Row {
+  id: string;
+  name: string;
+  items: Card[];
+}
+
+export interface Home {
+  billboard: Card | null;
+  rows: Row[];
+}
+
+export interface Found {
+  titles: Card[];
+  people?: (Person | string)[];
+  tags?: string[];
+}
+
+export interface Device {
+  codecs: string[];
+  hdr: boolean;
+  max_height: number;
+}
+
+export interface Play {
+  id: string;
+  hls: string | null;
+  dash: string | null;
+  thumbnails: string | null;
+  position_us: number;
+  duration_us: number;
+  next: Card | null;
+  heartbeat_s: number;
+  title: Card;
+}
+
+export interface Qoe {
+  startup_ms?: number;
+  stalls?: number;
+  stall_ms?: number;
+  frames?: number;
+  dropped?: number;
+  bandwidth_bps?: number;
+  height?: number;
+  rate_bps?: number;
+  error?: string;
+}
+
+export type PlayState = 'playing' | 'paused' | 'buffering' | 'ended';
+
+// --- operators ------------------------------------------------------------------------------
+
+export type Severity = 'info' | 'warning' | 'error';
+export type Verdict = 'accept' | 'review' | 'refuse';
+
+/** A finding inside a report: places are frames from 0, ends exclusive, null for audio. */
+export interface ReportFinding {
+  kind: string;
+  severity: Severity;
+  stream: number | null;
+  start_frame: number | null;
+  end_frame: number | null;
+  start_pts: number | null;
+  end_pts: number | null;
+  time_base: [number, number] | null;
+  evidence: Record<string, unknown>;
+}
+
+/** A finding in the register. */
+export interface Finding extends ReportFinding {
+  id: string;
+  subject: string;
+  detector: string;
+  owner: string | null;
+  state: 'open' | 'waived' | 'fixed';
+  waived_until: string | null;
+  waived_why: string | null;
+  seen_first: string;
+  seen_last: string;
+}
+
+export interface Report {
+  schema: number;
+  verdict: Verdict;
+  frames: number;
+  streams: Record<string, unknown>[];
+  findings: ReportFinding[];
+  loudness: {
+    stream: number;
+    integrated_lufs: number | null;
+    true_peak_dbtp: number | null;
+    range_lu: number | null;
+  }[];
+  shots: { start_frame: number; end_frame: number }[];
+  stills?: { every_us: number; count: number; width: number; height: number } | null;
+}
+
+export interface Redelivery {
+  id: string;
+  delivery_id: string;
+  title_id: string | null;
+  partner: string | null;
+  state: string;
+  created: string;
+  findings: ReportFinding[];
+  answered_by: string | null;
+}
+
+export interface Delivery {
+  id: string;
+  title_id: string | null;
+  title: string | null;
+  file_name: string;
+  bytes: number;
+  hash: string;
+  state: string;
+  verdict: Verdict | null;
+  partner: string | null;
+  job_id: string | null;
+  received: string;
+  requests?: Redelivery[];
+}
+
+export type JobState = 'running' | 'done' | 'failed' | 'cancelled';
+export type StepState = 'waiting' | 'running' | 'done' | 'failed';
+
+export interface Step {
+  name: string;
+  type: string;
+  state: StepState;
+  reused: boolean;
+  attempts: number;
+  progress: number;
+  cpu_us: number | null;
+  wall_us: number | null;
+  max_rss_bytes: number | null;
+  error: string | null;
+  log: boolean;
+}
+
+export interface Job {
+  id: string;
+  workflow: string;
+  subject: string;
+  state: JobState;
+  progress: number;
+  remaining_us: number | null;
+  error: string | null;
+  result: unknown;
+  created: string;
+  finished: string | null;
+  params: Record<string, unknown>;
+  steps?: Step[];
+}
+
+/** data of a transient `progress.v1` event. */
+export interface StepProgress {
+  job: string;
+  step: string | null;
+  step_type: string | null;
+  done_ppm: number;
+  remaining_us: number | null;
+}
+
+// --- asking ---------------------------------------------------------------------------------
+
+export const API = '/api/v1';
+
+/** What went wrong, in the server's words: message says what, hint says what to do. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number, // 0: no answer at all
+    readonly code: string,
+    message: string,
+    readonly hint: string | null,
+  ) {
+    super(message);
+    this.name = 'ApiError';
+  }
+}
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+export interface Asking {
+  signal?: AbortSignal;
+  /** The answer is wanted even while the page goes away (a last heartbeat). */
+  keepalive?: boolean;
+}
+
+let onSignedOut: () => void = () => {};
+/** Called when the server answers 401 to anything but an attempt to sign in. */
+export function whenSignedOut(listener: () => void): void {
+  onSignedOut = listener;
+}
+
+export async function ask<T>(method: Method, path: string, body?: unknown, how: Asking = {}): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(API + path, {
+      method,
+      credentials: 'same-origin',
+      headers: {
+        Accept: 'application/json',
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(how.signal ? { signal: how.signal } : {}),
+      ...(how.keepalive ? { keepalive: true } : {}),
+    });
+  } catch (error) {
+    if (how.signal?.aborted) throw error;
+    throw new ApiError(0, 'unreachable', 'The service does not answer.', 'Check the connection and try again.');
+  }
+  const text = await response.text();
+  let value: unknown = null;
+  if (text !== '') {
+    try {
+      value = JSON.parse(text);
+    } catch {
+      value = null; // a proxy's page, not ours
+    }
+  }
+  if (response.ok) return value as T;
+  const error = (value as { error?: { code?: string; message?: string; hint?: string } } | null)?.error;
+  if (response.status === 401 && !(method === 'POST' && path === '/session')) onSignedOut();
+  throw new ApiError(
+    response.status,
+    error?.code ?? `http_${response.status}`,
+    error?.message || `The service answered ${response.status}.`,
+    error?.hint || null,
+  );
+}
+
+const id = encodeURIComponent;
+
+export const session = {
+  get: (how?: Asking) => ask<Session>('GET', '/session', undefined, how),
+  signIn: (name: string, password: string) => ask<Session>('POST', '/session', { name, password }),
+  signOut: () => ask<void>('DELETE', '/session'),
+  choose: (profile_id: string) => ask<Session | null>('PUT', '/session/profile', { profile_id }),
+};
+
+export const profiles = {
+  list: async (how?: Asking) =>
+    (await ask<{ profiles: Profile[] }>('GET', '/profiles', undefined, how)).profiles,
+  create: (profile: Partial<Profile>) => ask<Profile>('POST', '/profiles', profile),
+  change: (key: string, profile: Partial<Profile>) => ask<Profile>('PATCH', `/profiles/${id(key)}`, profile),
+  remove: (key: string) => ask<void>('DELETE', `/profiles/${id(key)}`),
+};
+
+export const titles = {
+  home: (how?: Asking) => ask<Home>('GET', '/home', undefined, how),
+  list: (query: { query?: string; tag?: string; limit?: number; after?: string }, how?: Asking) =>
+    ask<{ titles: Card[] }>('GET', href('/titles', query), undefined, how),
+  get: (key: string, how?: Asking) => ask<Detail>('GET', `/titles/${id(key)}`, undefined, how),
+  change: (key: string, fields: Partial<Detail>) => ask<Detail>('PATCH', `/titles/${id(key)}`, fields),
+  withdraw: (key: string) => ask<void>('DELETE', `/titles/${id(key)}`),
+  restore: (key: string) => ask<void>('POST', `/titles/${id(key)}/restore`),
+  search: (q: string, how?: Asking) => ask<Found>('GET', href('/search', { q }), undefined, how),
+  addToList: (key: string) => ask<void>('PUT', `/list/${id(key)}`),
+  removeFromList: (key: string) => ask<void>('DELETE', `/list/${id(key)}`),
+  rate: (key: string, value: -1 | 0 | 1) => ask<void>('PUT', `/titles/${id(key)}/rating`, { value }),
+};
+
+export const plays = {
+  start: (title_id: string, device: Device, how?: Asking) =>
+    ask<Play>('POST', '/plays', { title_id, device }, how),
+  beat: (key: string, body: { position_us: number; state: PlayState; qoe?: Qoe }, how?: Asking) =>
+    ask<void>('PUT', `/plays/${id(key)}`, body, how),
+  end: (key: string, how?: Asking) => ask<void>('DELETE', `/plays/${id(key)}`, undefined, how),
+  problem: (key: string, body: { position_us: number; text: string }) =>
+    ask<void>('POST', `/plays/${id(key)}/problem`, body),
+};
+
+export const deliveries = {
+  list: async (how?: Asking) =>
+    (await ask<{ deliveries: Delivery[] }>('GET', '/deliveries', undefined, how)).deliveries,
+  get: (key: string, how?: Asking) => ask<Delivery>('GET', `/deliveries/${id(key)}`, undefined, how),
+  report: (key: string, how?: Asking) =>
+    ask<Report>('GET', `/deliveries/${id(key)}/report`, undefined, how),
+  submit: (body: {
+    upload_id: string;
+    title?: string;
+    title_id?: string;
+    partner?: string;
+    answers?: string;
+  }) => ask<{ delivery_id: string; job_id: string }>('POST', '/deliveries', body),
+  still: (key: string, n: number) => `${API}/deliveries/${id(key)}/stills/${n}.jpg`,
+  frame: (key: string, n: number) => `${API}/deliveries/${id(key)}/frames/${n}.jpg`,
+};
+
+export const requests = {
+  list: async (how?: Asking) =>
+    (await ask<{ requests: Redelivery[] }>('GET', '/requests', undefined, how)).requests,
+  get: (key: string, how?: Asking) => ask<Redelivery>('GET', `/requests/${id(key)}`, undefined, how),
+};
+
+export const jobs = {
+  list: async (query: { subject?: string; limit?: number } = {}, how?: Asking) =>
+    (await ask<{ jobs: Job[] }>('GET', href('/jobs', query), undefined, how)).jobs,
+  get: (key: string, how?: Asking) => ask<Job>('GET', `/jobs/${id(key)}`, undefined, how),
+  logUrl: (key: string, step: string, offset = 0) => API + href(`/jobs/${id(key)}/log`, { step, offset }),
+  rerun: (key: string) => ask<void>('POST', `/jobs/${id(key)}/rerun`),
+  cancel: (key: string) => ask<void>('POST', `/jobs/${id(key)}/cancel`),
+};
+
+export const findings = {
+  list: async (
+    query: { subject?: string; kind?: string; state?: string; limit?: number; before?: string },
+    how?: Asking,
+  ) => (await ask<{ findings: Finding[] }>('GET', href('/findings', query), undefined, how)).findings,
+  waive: (key: string, why: string, until: string) =>
+    ask<void>('POST', `/findings/${id(key)}/waive`, { why, until }),
+  reopen: (key: string) => ask<void>('POST', `/findings/${id(key)}/reopen`),
+};
+
+export const eventsUrl = (subject = '') => API + href('/events', { subject });
