@@ -32,8 +32,8 @@ static void add_ftyp(const struct mux_config *config, const struct codec_config 
     box_fourcc(b, "mp41");
     box_fourcc(b, "dash");
     box_fourcc(b, "cmfc");
-    if (is_video(config)) {
-        box_fourcc(b, "cmf2"); // signed composition offsets instead of an edit list
+    if (is_video(config) && config->lead == 0) {
+        box_fourcc(b, "cmf2"); // without an edit list
     }
     if (strcmp(codec->sample_entry, "av01") == 0) {
         box_fourcc(b, "av01");
@@ -84,18 +84,18 @@ static void add_tkhd(const struct mux_config *config, struct buf *b)
     box_end(b, at);
 }
 
-// An offset edit list (ISO/IEC 23000-19 section 7.5.13): the track begins behind its priming. A
+// An offset edit list (ISO/IEC 23000-19 section 7.5.13): the track begins behind its lead. A
 // duration of 0 means all of a fragmented track (ISO/IEC 14496-12 section 8.6.6.1).
 static void add_edits(const struct mux_config *config, struct buf *b)
 {
-    if (config->priming == 0) {
+    if (config->lead == 0) {
         return;
     }
     size_t edts = box_begin(b, "edts");
     size_t elst = box_begin_full(b, "elst", 0, 0);
     box_u32(b, 1);
     box_u32(b, 0);
-    box_u32(b, (uint32_t)config->priming);
+    box_u32(b, (uint32_t)config->lead);
     box_u32(b, 0x10000);
     box_end(b, elst);
     box_end(b, edts);

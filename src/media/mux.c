@@ -69,7 +69,7 @@ static int check_config(const struct mux_config *c)
 {
     FAIL_IF(c->timescale <= 0 || c->timescale > INT32_MAX || c->first_segment < 1 ||
                 c->segment_count < 1 || c->packet_time_base.num <= 0 ||
-                c->packet_time_base.den <= 0 || c->priming < 0 || c->priming > INT32_MAX,
+                c->packet_time_base.den <= 0 || c->lead < 0 || c->lead > INT32_MAX,
             ERR_INVALID, "a track that cannot be");
     for (size_t i = 0; i < c->segment_count; i++) {
         FAIL_IF(c->boundaries[i] < 0 || c->boundaries[i] >= c->boundaries[i + 1],
@@ -114,9 +114,10 @@ static int write_segment(struct mux *m, struct gathered *g)
     AUTO(cstr_free) char *name = NULL;
     TRY(cstr_printf(&name, "%05lld.m4s", (long long)number));
     TRY(write_file(m, name, &file));
-    // The priming is decoded and not heard: the first segment of a sound is shorter by it.
-    int64_t unheard = m->decode_time == 0 ? MIN(m->config.priming, duration - 1) : 0;
-    int64_t start = m->decode_time == 0 ? 0 : m->decode_time - m->config.priming;
+    // Priming is decoded and not heard: the first segment of a sound is shorter by it.
+    int64_t priming = is_video(m) ? 0 : m->config.lead;
+    int64_t unheard = m->decode_time == 0 ? MIN(priming, duration - 1) : 0;
+    int64_t start = m->decode_time == 0 ? 0 : m->decode_time - priming;
     TRY(vec_push(&m->done.segments,
                  (struct media_segment){.number = number,
                                         .start = start,
@@ -137,14 +138,14 @@ static int compare_i64(const void *a, const void *b)
 
 // Gives the samples of a video segment their durations: the distances of the display times in
 // ascending order (see mux.h).
-static int set_durations(struct gathered *g, int64_t start, int64_t end)
+static int set_durations(struct gathered *g, int64_t lead, int64_t start, int64_t end)
 {
     size_t count = g->samples.items.len;
     AUTO(cstr_free) char *memory = calloc(count + 1, sizeof(int64_t));
     FAIL_IF(memory == NULL, ERR_NOMEM, "no memory for %zu display times", count);
     int64_t *times = (int64_t *)(void *)memory;
     for (size_t i = 0; i < count; i++) {
-        times[i] = g->samples.items.data[i].pts;
+        times[i] = g->samples.items.data[i].pts - lead;
     }
     qsort(times, count, sizeof *times, compare_i64);
     times[count] = end;
@@ -163,7 +164,7 @@ static int set_durations(struct gathered *g, int64_t start, int64_t end)
 static int flush_video(struct mux *m)
 {
     const int64_t *bounds = m->config.boundaries;
-    TRY(set_durations(&m->current, bounds[m->cut - 1], bounds[m->cut]));
+    TRY(set_durations(&m->current, m->config.lead, bounds[m->cut - 1], bounds[m->cut]));
     return write_segment(m, &m->current);
 }
 
@@ -197,7 +198,7 @@ static int64_t sound_boundary(const struct mux *m, size_t k)
         int64_t mean = (bounds[count] - bounds[0]) / (int64_t)count;
         at += (int64_t)(k - count) * mean;
     }
-    return at + m->config.priming;
+    return at + m->config.lead;
 }
 
 static int flush_sound(struct mux *m)
@@ -253,7 +254,7 @@ int mux_packet(struct mux *m, const AVPacket *packet)
         TRY(to_ticks(m, packet->duration, &duration));
         FAIL_IF(duration <= 0, ERR_CORRUPT, "%s: a packet without duration",
                 m->rendition);
-        pts += m->config.priming;
+        pts += m->config.lead;
         TRY(cut_sound(m, pts, duration));
     }
     struct gathered *g = &m->current;
@@ -263,7 +264,8 @@ int mux_packet(struct mux *m, const AVPacket *packet)
     size_t size = g->data.len - before;
     FAIL_IF(size > INT32_MAX, ERR_LIMIT, "a sample over 2 GiB");
     TRY(vec_push(&m->done.frame_bytes, (int32_t)size));
-    return vec_push(&g->samples.items, (struct cmaf_sample){.pts = pts,
+    int64_t shown = is_video(m) ? pts + m->config.lead : pts;
+    return vec_push(&g->samples.items, (struct cmaf_sample){.pts = shown,
                                                             .size = (uint32_t)size,
                                                             .duration = duration,
                                                             .is_sync = is_sync});
@@ -275,7 +277,7 @@ static void trim_sound(struct mux *m, int64_t end)
     struct gathered *g = &m->current;
     while (g->samples.items.len > 0) {
         struct cmaf_sample *last = &g->samples.items.data[g->samples.items.len - 1];
-        int64_t excess = m->sound_end - (end + m->config.priming);
+        int64_t excess = m->sound_end - (end + m->config.lead);
         if (excess <= 0) {
             return;
         }

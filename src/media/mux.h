@@ -7,9 +7,10 @@
 // a segment's pictures are shown within [its start, its end). Its decode times are these display
 // times in ascending order: the k-th sample decoded is given the k-th display time, and the
 // composition offset (trun version 1, signed) makes up the difference. So tfdt is the exact start
-// of the segment, durations add up whatever the frame rate does, no edit list delays the picture,
-// and nothing depends on the encoder's own time stamps: a chunk that begins in the middle of the
-// film gives the bytes that the whole film would.
+// of the segment, durations add up whatever the frame rate does, and nothing depends on the
+// encoder's own time stamps: a chunk that begins in the middle of the film gives the bytes that
+// the whole film would. `lead` is added to every composition offset and taken away again by an
+// edit list, so that none is negative: libavformat moves a whole track by its most negative one.
 //
 // Sound begins with its priming (AAC 1024 samples, Opus its pre-skip) at decode time 0; an edit
 // list in the initialisation segment puts what follows it at presentation time 0. `start` and
@@ -37,12 +38,14 @@ struct mux_config {
     int64_t timescale;     // of the track; packet times must fall on its ticks exactly
     int64_t first_segment; // number of the first segment, from 1
     // Presentation times in the timescale: where each segment begins, and where the last one ends
-    // (segment_count + 1 values, ascending; they need to live until mux_free). Video is cut exactly there.
+    // (segment_count + 1 values, ascending; they must live until mux_free). Video is cut exactly there.
     // Sound is cut at the packet edge nearest to each; it may end sooner, or go on behind the end, where
     // cuts follow at the mean distance; never in less than half of it at the end.
     const int64_t *boundaries;
     size_t segment_count;
-    int64_t priming; // sound: ticks before time 0, the encoder's initial_padding
+    // Ticks before time 0, skipped by an edit list. Sound: the encoder's initial_padding. Video:
+    // has_b_frames × the nominal duration of a frame, the same in all chunks.
+    int64_t lead;
     media_write_f *write;
     void *user;
 };
@@ -52,7 +55,7 @@ struct mux_config {
 int mux_new(struct mux **ret, const struct mux_config *);
 void mux_free(struct mux **);
 // In decoding order; pts relative to the first picture of the film (sound: to the first sample that is
-// heard, so that the first packet has -priming); dts is not looked at. Does not take the packet.
+// heard, so that the first packet has -lead); dts is not looked at. Does not take the packet.
 // Video: AV_PKT_FLAG_KEY stands on closed-GOP pictures. ERR_CORRUPT when a segment does not begin with one
 // exactly at its boundary, when a picture is shown outside of its segment, or twice.
 int mux_packet(struct mux *, const AVPacket *);
