@@ -35,10 +35,13 @@
         (v)->cap = 0;     \
     } while (0)
 
-#define vec_for_each(item, v)                                          \
-    for (typeof(*(v)->data) *item = (v)->data,                         \
-                            *vec_end_ = item ? item + (v)->len : item; \
-         item < vec_end_; item++)
+// Loops may nest: the name of the end is unique to each.
+#define vec_for_each(item, v)     vec_for_each_(item, v, __COUNTER__)
+#define vec_for_each_(item, v, n) vec_for_each__(item, v, n)
+#define vec_for_each__(item, v, n)                                        \
+    for (typeof(*(v)->data) *item = (v)->data,                            \
+                            *vec_end_##n = item ? item + (v)->len : item; \
+         item < vec_end_##n; item++)
 
 int vec_grow_(void **data, size_t *cap, size_t need, size_t item_bytes);
 
