@@ -381,10 +381,15 @@ int media_package_to_json(const struct media_package *, json_t **ret);
 int media_package_from_json(const json_t *, struct media_package **ret);
 
 // Joins the chunks of each rendition: same initialisation, no gap, all frames, VBV proved.
-// `encoded` holds plan order × chunk order for video, one each for audio.
+// `encoded` holds plan order × chunk order for video, one each for audio, none for text.
 int media_package_join(const struct media_plan *, const struct media_timeline *,
                        const struct media_encoded *encoded, size_t encoded_count,
                        struct media_package **ret);
+
+// Adds captions: a WebVTT file of the package ("captions/en.vtt") of so many bytes. Of the
+// rendition, id, language, title and is_default are looked at.
+int media_package_add_text(struct media_package *, const struct media_rendition *,
+                           const char *path, int64_t bytes);
 
 // Which tracks a device may have: what it declared, capped by the member's plan.
 struct media_filter {
@@ -393,7 +398,8 @@ struct media_filter {
     int max_height; // 0: any
     bool hdr;
 };
-// "master.m3u8", and "<rendition>/index.m3u8" for each track; RFC 8216bis.
+// "master.m3u8", and "<rendition>/index.m3u8" for each track (of text: its path with .m3u8 in
+// place of .vtt); RFC 8216bis. What no filter can relax gives ERR_NOT_FOUND: no codec fits.
 int media_hls_master(const struct media_package *, const struct media_filter *,
                      struct buf *out);
 int media_hls_media(const struct media_package *, const struct media_track *,
