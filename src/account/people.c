@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// People, partners and plans.
+#include "account/internal.h"
+
+#include <string.h>
+
+static const char *const role_names[] = {
+#define X(name, text) text,
+    ACCOUNT_ROLE_LIST(X)
+#undef X
+};
+
+const char *account_role_name(enum account_role role)
+{
+    return role_names[__builtin_ctz((unsigned)role)];
+}
+
+int account_role_parse(struct str text, enum account_role *ret)
+{
+    for (unsigned i = 0; i < ACCOUNT_ROLE_COUNT; i++) {
+        if (str_eq_c(text, role_names[i])) {
+            *ret = (enum account_role)(1u << i);
+            return 0;
+        }
+    }
+    FAIL(ERR_INVALID, "'" STR_FMT "' is not viewer, operator, admin, partner or agent",
+         STR_ARG(text));
+}
+
+int name_check(const char *what, const char *name)
+{
+    struct str s = str_of(name);
+    FAIL_IF(s.len == 0 || s.len > NAME_MAX_BYTES, ERR_INVALID, "%s has 1 to %d bytes",
+            what, NAME_MAX_BYTES);
+    FAIL_IF(!str_is_utf8(s) || str_trim(s).len != s.len, ERR_INVALID,
+            "%s is text without spaces around it", what);
+    for (size_t i = 0; i < s.len; i++) {
+        FAIL_IF((unsigned char)s.data[i] < 0x20, ERR_INVALID,
+                "%s holds a control character", what);
+    }
+    return 0;
+}
+
+// A constraint's ERR_CONFLICT in the caller's words.
+static int as_exists(int err, const char *what, const char *name)
+{
+    return err == ERR_CONFLICT
+               ? err_fail(ERR_EXISTS, "%s '%s' exists already", what, name)
+               : err;
+}
+
+int account_user_add(struct store_tx *tx, const struct account_user_spec *spec,
+                     char ret_id[UUID_BYTES])
+{
+    TRY(name_check("a name", spec->name));
+    FAIL_IF((spec->role == ACCOUNT_PARTNER) != (spec->partner_id != NULL), ERR_INVALID,
+            "a person of role partner, and no other, belongs to a partner");
+    const char *plan = spec->plan ? spec->plan : "premium";
+    int64_t known = 0;
+    TRY(store_get_i64(tx, &known, "SELECT count(*) FROM account_plan WHERE id = ?", "s",
+                      plan));
+    FAIL_IF(known == 0, ERR_NOT_FOUND, "there is no plan '%s'", plan);
+    char id[UUID_BYTES], profile[UUID_BYTES];
+    uuid_v7(id);
+    uuid_v7(profile);
+    TRY(as_exists(store_exec(tx,
+                             "INSERT INTO account_user (id, name, role, password, "
+                             "partner_id, plan_id, created_us) VALUES (?,?,?,?,?,?,?)",
+                             "ssssssi", id, spec->name, account_role_name(spec->role),
+                             spec->password_hash, spec->partner_id, plan,
+                             clock_wall_us()),
+                  "the name", spec->name));
+    TRY(store_exec(tx, "INSERT INTO account_profile (id, user_id, name) VALUES (?,?,?)",
+                   "sss", profile, id, spec->name));
+    return str_copy(ret_id, UUID_BYTES, str_of(id));
+}
+
+int account_user_set_password(struct store_tx *tx, const char *user_id, const char *hash)
+{
+    TRY(store_exec(tx, "UPDATE account_user SET password = ? WHERE id = ?", "ss", hash,
+                   user_id));
+    FAIL_IF(store_changes(tx) == 0, ERR_NOT_FOUND, "there is no such person");
+    return store_exec(tx, "DELETE FROM account_session WHERE user_id = ?", "s", user_id);
+}
+
+int account_user_find(struct store_tx *tx, const char *name, char ret_id[UUID_BYTES])
+{
+    AUTO(cstr_free) char *id = NULL;
+    int err =
+        store_get_text(tx, &id, "SELECT id FROM account_user WHERE name = ?", "s", name);
+    FAIL_IF(err == ERR_NOT_FOUND, ERR_NOT_FOUND, "nobody is named '%s'", name);
+    TRY(err);
+    return str_copy(ret_id, UUID_BYTES, str_of(id));
+}
+
+int rows_to_array(struct store_rows *rows, row_json_f *make, json_t **ret)
+{
+    AUTO(json_free) json_t *array = json_array();
+    FAIL_IF(!array, ERR_NOMEM, "a list");
+    int any;
+    while ((any = store_next(rows)) > 0) {
+        json_t *item = NULL;
+        TRY(make(rows, &item));
+        FAIL_IF(json_array_append_new(array, item) < 0, ERR_NOMEM, "a list");
+    }
+    TRY(any);
+    *ret = TAKE(array);
+    return 0;
+}
+
+static int user_json(const struct store_rows *r, json_t **ret)
+{
+    char created[CLOCK_RFC3339_BYTES];
+    clock_rfc3339(store_i64(r, 5), created);
+    return json_made(json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s}", "id", store_text(r, 0),
+                               "name", store_text(r, 1), "role", store_text(r, 2),
+                               "partner", store_text(r, 3), "plan", store_text(r, 4),
+                               "created", created),
+                     ret);
+}
+
+int account_users(struct store_tx *tx, json_t **ret)
+{
+    AUTO(store_rows_free) struct store_rows *rows = NULL;
+    TRY(store_query(tx, &rows,
+                    "SELECT id, name, role, partner_id, plan_id, created_us "
+                    "FROM account_user ORDER BY name",
+                    ""));
+    return rows_to_array(rows, user_json, ret);
+}
+
+static int plan_json(const struct store_rows *r, json_t **ret)
+{
+    return json_made(json_pack("{s:s, s:s, s:I, s:I}", "id", store_text(r, 0), "name",
+                               store_text(r, 1), "max_height",
+                               (json_int_t)store_i64(r, 2), "streams",
+                               (json_int_t)store_i64(r, 3)),
+                     ret);
+}
+
+int account_plans(struct store_tx *tx, json_t **ret)
+{
+    AUTO(store_rows_free) struct store_rows *rows = NULL;
+    TRY(store_query(tx, &rows,
+                    "SELECT id, name, max_height, streams FROM account_plan "
+                    "ORDER BY position",
+                    ""));
+    return rows_to_array(rows, plan_json, ret);
+}
+
+// One '@' with something on both sides, and nothing that ends a header line or a list.
+static bool is_address(const char *email)
+{
+    struct str domain = str_of(email), local;
+    str_next(&domain, '@', &local);
+    return local.len && domain.data && domain.len && domain.len + local.len < 254 &&
+           strpbrk(email, " \t\r\n,;<>()\"\\") == NULL && !strchr(domain.data, '@') &&
+           str_is_utf8(str_of(email));
+}
+
+int account_partner_add(struct store_tx *tx, const char *name, const char *email,
+                        char ret_id[UUID_BYTES])
+{
+    TRY(name_check("a partner's name", name));
+    FAIL_IF(!is_address(email), ERR_INVALID, "'%s' is not a mail address", email);
+    char id[UUID_BYTES];
+    uuid_v7(id);
+    TRY(as_exists(store_exec(tx,
+                             "INSERT INTO account_partner (id, name, email, created_us) "
+                             "VALUES (?,?,?,?)",
+                             "sssi", id, name, email, clock_wall_us()),
+                  "the partner", name));
+    return str_copy(ret_id, UUID_BYTES, str_of(id));
+}
+
+static int partner_json(const struct store_rows *r, json_t **ret)
+{
+    return json_made(json_pack("{s:s, s:s, s:s}", "id", store_text(r, 0), "name",
+                               store_text(r, 1), "email", store_text(r, 2)),
+                     ret);
+}
+
+int account_partner(struct store_tx *tx, const char *id_or_name, json_t **ret)
+{
+    AUTO(store_rows_free) struct store_rows *rows = NULL;
+    TRY(store_query(tx, &rows,
+                    "SELECT id, name, email FROM account_partner WHERE id = ?1 OR "
+                    "name = ?1 ORDER BY id = ?1 DESC LIMIT 1",
+                    "s", id_or_name));
+    int any = store_next(rows);
+    TRY(any);
+    FAIL_IF(any == 0, ERR_NOT_FOUND, "there is no partner '%s'", id_or_name);
+    return partner_json(rows, ret);
+}
+
+int account_partners(struct store_tx *tx, json_t **ret)
+{
+    AUTO(store_rows_free) struct store_rows *rows = NULL;
+    TRY(store_query(tx, &rows,
+                    "SELECT id, name, email FROM account_partner ORDER BY name", ""));
+    return rows_to_array(rows, partner_json, ret);
+}
