@@ -26,7 +26,7 @@ static void add_descriptor(struct xml *x, const char *element, const char *schem
 
 static void add_language(struct xml *x, const struct media_rendition *r)
 {
-    if (r->language[0] != '\0') {
+    if (r->language[0] != '\0' && r->kind != MEDIA_RENDITION_VIDEO) {
         xml_attr(x, "lang", r->language);
     }
 }
@@ -161,9 +161,9 @@ static void add_set(struct xml *x, const struct media_package *p,
         }
     }
     add_transfer(x, r);
+    add_label(x, r);
     add_descriptor(x, "Role", "urn:mpeg:dash:role:2011",
                    is_video || r->is_default ? "main" : "alternate");
-    add_label(x, r);
     if (is_shared) {
         add_template(x, head);
     }
@@ -197,11 +197,11 @@ static void add_text(struct xml *x, const struct media_track *t)
     xml_attr(x, "contentType", "text");
     xml_attr(x, "mimeType", "text/vtt");
     add_language(x, &t->rendition);
+    add_label(x, &t->rendition);
     add_descriptor(x, "Role", "urn:mpeg:dash:role:2011", "subtitle");
     if (t->rendition.is_default) {
         add_descriptor(x, "Role", "urn:mpeg:dash:role:2011", "main");
     }
-    add_label(x, &t->rendition);
     xml_start(x, "Representation");
     xml_attr(x, "id", t->rendition.id);
     xml_attr_i64(x, "bandwidth", t->peak_bps);
