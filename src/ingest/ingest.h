@@ -58,6 +58,11 @@ int ingest_policy_decide(const struct ingest_policy *, const struct findings *,
                          size_t waiver_count, int64_t now_wall_us,
                          enum ingest_verdict *ret, json_t **ret_why);
 
+// What a failed probe or inspection says about the film, as a finding ("decoder_crashed",
+// "undecodable", "unsupported", "over_limits"). Returns `err` where the failure is the machine's
+// (no space, I/O, cancelled) and says nothing about the film.
+int ingest_fault(struct findings *, const char *stage, int err, const char *reason);
+
 // --- delivering ------------------------------------------------------------------------------
 
 struct ingest_caption {

@@ -6,6 +6,8 @@
 
 #include "ingest/ingest.h"
 
+#include <inttypes.h>
+
 // --- policy.c ------------------------------------------------------------------------------
 
 struct policy_rule {
@@ -65,28 +67,89 @@ int wish_waivers(const struct wish *, struct ingest_waiver *ret, size_t room,
 
 int blob_text(struct store_blobs *, const struct hash *, size_t max_bytes,
               struct buf *out);
+int blob_whole(struct store_blob *, size_t max_bytes, struct buf *out);
 int blob_json(struct store_blobs *, const struct hash *, json_t **ret);
 int blob_report(struct store_blobs *, const struct hash *, struct media_report **ret);
 int blob_timeline(struct store_blobs *, const struct hash *, struct media_timeline **ret);
 // A media_input that reads a blob; borrowed.
 struct media_input blob_input(struct store_blob *);
 
-// --- wants.c: which step with which parameters ---------------------------------------------------
+// Appends {"path","hash","bytes"} of these bytes to a list of files.
+int file_add(json_t *files, const char *path, const void *bytes, size_t len);
 
-struct want_inspection {
-    const struct flow_result *probe;
+// --- names that workflow and steps agree on -------------------------------------------------------
+
+#define STILL_NAME  "still-%06" PRId64 ".jpg" // output of inspect.range, input of stills
+#define CHUNK_INPUT "c-%05zu"                 // input of assemble
+#define TRACK_INPUT "track/%s"                // input of package
+
+// --- want_inspect.c: probe, ranges, sound, merge ---------------------------------------------------
+
+struct inspected {
+    struct media_report *report; // of a film that cannot be read: only findings
+    struct findings findings;    // all that is wrong
+    struct hash report_blob, timeline_blob;
+    bool whole;          // pictures were decoded to the end; the blobs are there
+    json_t *report_json; // only where the report is no blob yet (not whole)
     int64_t still_every_us;
-    size_t range_count;
-    const struct flow_result **ranges; // owned array
-    const struct flow_result *audio;   // NULL: no sound
-    const struct flow_result *merge;
+    int still_width, still_height;
+    json_t *stills; // [[grid, frame, blob in hex]…] by grid
+    int64_t duration_us;
 };
+void inspected_clear(struct inspected *);
+// 1 and *ret when all is known, 0 while steps run.
+int want_inspection(struct flow_run *, const struct wish *, struct inspected *ret);
+
+// --- want_package.c: plan, encodes, captions, stills, package ----------------------------------------
+
+struct packaged {
+    struct hash package;
+    int64_t duration_us;
+};
+// 1 and *ret, 0 while steps run, <0 with the failed step's reason.
+int want_package(struct flow_run *, const struct wish *, const struct inspected *,
+                 struct packaged *ret);
+// Of a step's failure: is it the film's fault?
+bool fault_is_films(int err);
 
 // --- publish.c ------------------------------------------------------------------------------------
 
 // Makes DATA/media/<package> out of blobs, durable, whole or not at all. Repeating is harmless.
 int publish_folder(struct store *, const json_t *package,
                    const struct hash *package_hash);
+
+// --- verdict.c: flow_apply_f, `user` is a struct verdict ------------------------------------------------
+
+struct verdict {
+    const struct ingest_config *config;
+    struct store *store;
+    const struct wish *wish;
+    struct inspected *inspected;
+    const struct delivery *delivery;
+};
+int verdict_apply(struct store_tx *, void *user);
+// What was accepted could not be encoded: refused, with the last finding as the reason.
+int verdict_revoke_apply(struct store_tx *, void *user);
+
+// --- policy.c, for each finding by itself ------------------------------------------------------------
+
+int policy_decide_each(const struct ingest_policy *, const struct findings *,
+                       int64_t duration_us, const struct ingest_waiver *const *each,
+                       enum ingest_verdict *ret, json_t **ret_why);
+
+// --- titles.c: what the catalog and the partners' room are asked ----------------------------------------
+
+// Finds or makes the title; title_id may name it already. *ret_partner (owned, NULL for the house).
+int title_prepare(struct store_tx *, const struct ingest_spec *,
+                  char title_id[UUID_BYTES], char **ret_partner);
+// Name and metadata given anew for a known title.
+int title_describe(struct store_tx *, const char *title_id, const struct ingest_spec *);
+int title_name(struct store_tx *, const char *title_id, char **ret);
+// The package is what viewers of the title get from now on.
+int title_publish(struct store_tx *, const struct delivery *, const char *package_hex,
+                  int64_t duration_us, const json_t *package);
+// Where a partner's mail goes; *ret NULL where none is known.
+int partner_mail(struct store_tx *, const char *partner, char **ret);
 
 // --- requests.c ------------------------------------------------------------------------------------
 

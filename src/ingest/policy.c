@@ -282,43 +282,62 @@ static int why_add(json_t *why, size_t finding, enum ingest_verdict verdict,
     return 0;
 }
 
-int ingest_policy_decide(const struct ingest_policy *policy,
-                         const struct findings *findings, int64_t duration_us,
-                         const struct ingest_waiver *waivers, size_t waiver_count,
-                         int64_t now_wall_us, enum ingest_verdict *ret, json_t **ret_why)
+static enum ingest_verdict verdict_of(const struct ingest_policy *policy,
+                                      const struct finding *finding, int64_t duration_us,
+                                      int64_t *ret_rule, const char **ret_text)
+{
+    for (size_t r = 0; r < policy->rules.len; r++) {
+        const struct policy_rule *rule = &policy->rules.data[r];
+        if (rule_fits(rule, finding, duration_us)) {
+            *ret_rule = (int64_t)r;
+            *ret_text = rule->why;
+            return rule->verdict;
+        }
+    }
+    *ret_rule = -1;
+    *ret_text = "Errors are refused where no rule says otherwise.";
+    return finding->severity == FINDING_ERROR ? INGEST_REFUSE : INGEST_ACCEPT;
+}
+
+int policy_decide_each(const struct ingest_policy *policy,
+                       const struct findings *findings, int64_t duration_us,
+                       const struct ingest_waiver *const *each, enum ingest_verdict *ret,
+                       json_t **ret_why)
 {
     AUTO(json_free) json_t *why = json_array();
     FAIL_IF(!why, ERR_NOMEM, "a verdict's reasons");
     enum ingest_verdict worst = INGEST_ACCEPT;
     for (size_t i = 0; i < findings->items.len; i++) {
-        const struct finding *finding = &findings->items.data[i];
+        int64_t rule = -1;
+        const char *text = NULL;
         enum ingest_verdict verdict =
-            finding->severity == FINDING_ERROR ? INGEST_REFUSE : INGEST_ACCEPT;
-        int64_t rule_index = -1;
-        const char *text =
-            verdict == INGEST_REFUSE ? "Errors are refused." : "No rule is against it.";
-        for (size_t r = 0; r < policy->rules.len; r++) {
-            const struct policy_rule *rule = &policy->rules.data[r];
-            if (rule_fits(rule, finding, duration_us)) {
-                rule_index = (int64_t)r;
-                verdict = rule->verdict;
-                text = rule->why;
-                break;
-            }
-        }
+            verdict_of(policy, &findings->items.data[i], duration_us, &rule, &text);
         if (verdict == INGEST_ACCEPT) {
             continue;
         }
-        const struct ingest_waiver *waiver =
-            waiver_for(finding, waivers, waiver_count, now_wall_us);
-        TRY(why_add(why, i, verdict, rule_index, text, waiver));
-        if (!waiver) {
-            worst = MAX(worst, verdict);
-        }
+        TRY(why_add(why, i, verdict, rule, text, each[i]));
+        worst = each[i] ? worst : MAX(worst, verdict);
     }
     *ret = worst;
     if (ret_why) {
         *ret_why = TAKE(why);
     }
     return 0;
+}
+
+int ingest_policy_decide(const struct ingest_policy *policy,
+                         const struct findings *findings, int64_t duration_us,
+                         const struct ingest_waiver *waivers, size_t waiver_count,
+                         int64_t now_wall_us, enum ingest_verdict *ret, json_t **ret_why)
+{
+    size_t count = findings->items.len;
+    const struct ingest_waiver **each = calloc(count + 1, sizeof *each);
+    FAIL_IF(!each, ERR_NOMEM, "%zu findings", count);
+    for (size_t i = 0; i < count; i++) {
+        each[i] =
+            waiver_for(&findings->items.data[i], waivers, waiver_count, now_wall_us);
+    }
+    int err = policy_decide_each(policy, findings, duration_us, each, ret, ret_why);
+    free(each);
+    return err;
 }

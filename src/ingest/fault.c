@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Whose fault a failure is: the film's becomes a finding, the machine's stays an error.
+#include "ingest/internal.h"
+
+static const struct {
+    int err;
+    const char *kind;
+} faults[] = {
+    {ERR_CRASHED, "decoder_crashed"}, {ERR_TIMEOUT, "over_limits"},
+    {ERR_LIMIT, "over_limits"},       {ERR_CORRUPT, "undecodable"},
+    {ERR_INVALID, "undecodable"},     {ERR_UNSUPPORTED, "unsupported"},
+};
+
+static const char *kind_of(int err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+        if (faults[i].err == err) {
+            return faults[i].kind;
+        }
+    }
+    return NULL;
+}
+
+bool fault_is_films(int err)
+{
+    return kind_of(err) != NULL;
+}
+
+static bool has_error(const struct findings *findings)
+{
+    for (size_t i = 0; i < findings->items.len; i++) {
+        if (findings->items.data[i].severity == FINDING_ERROR) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int ingest_fault(struct findings *findings, const char *stage, int err,
+                 const char *reason)
+{
+    const char *kind = kind_of(err);
+    if (!kind) {
+        return err;
+    }
+    if (err == ERR_UNSUPPORTED && has_error(findings)) {
+        return 0; // what is not supported has been named already
+    }
+    struct finding finding = finding_about_file(kind, FINDING_ERROR);
+    TRY(json_made(json_pack("{s:s, s:s}", "stage", stage, "reason", reason),
+                  &finding.evidence));
+    return findings_add(findings, &finding);
+}
