@@ -143,6 +143,10 @@ int ingest_still(struct store *, const char *delivery_id, int64_t index,
 // so), remembered as a blob.
 int ingest_frame(struct store *, const char *delivery_id, int64_t frame, int width,
                  struct buf *out_jpeg);
+// What ingest_frame runs in its process (`marquee frame`): the JPEG goes to `fd`.
+int ingest_frame_child(const char *data_dir, const char *source_hex,
+                       const char *report_hex, const char *timeline_hex, int64_t frame,
+                       int width, int fd);
 // One film of `marquee ingest --json`, as it stands now; state is also "running" or "failed".
 int ingest_film(struct store *, const char *delivery_id, const char *job_id,
                 json_t **ret);

@@ -58,8 +58,7 @@ static int request_mail(struct store_tx *tx, const struct delivery *d, const cha
                         const char *base_url)
 {
     AUTO(cstr_free)
-    char *to = NULL,
-         *title = NULL, *link = NULL, *dedupe = NULL, *subject = NULL;
+    char *to = NULL, *title = NULL, *link = NULL, *dedupe = NULL, *subject = NULL;
     TRY(partner_mail(tx, d->partner, &to));
     if (!to) {
         return 0; // the house's own delivery: the page tells
