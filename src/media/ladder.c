@@ -76,18 +76,10 @@ void media_ladder_free(struct media_ladder **p)
     }
 }
 
-static int ladder_new(struct media_ladder **ret)
-{
-    struct media_ladder *l = calloc(1, sizeof *l);
-    FAIL_IF(!l, ERR_NOMEM, "a ladder");
-    *ret = l;
-    return 0;
-}
-
 int media_ladder_default(struct media_ladder **ret)
 {
-    AUTO(media_ladder_free) struct media_ladder *l = NULL;
-    TRY(ladder_new(&l));
+    AUTO(media_ladder_free) struct media_ladder *l = calloc(1, sizeof *l);
+    FAIL_IF(!l, ERR_NOMEM, "a ladder");
     *l = defaults;
     for (size_t i = 0; i < ARRAY_LEN(default_video); i++) {
         TRY(vec_push(&l->video, default_video[i]));
@@ -300,8 +292,8 @@ static int64_t thousand_fold(int64_t n)
 
 static int ladder_from_yaml(const struct yaml_ladder *y, struct media_ladder **ret)
 {
-    AUTO(media_ladder_free) struct media_ladder *l = NULL;
-    TRY(ladder_new(&l));
+    AUTO(media_ladder_free) struct media_ladder *l = calloc(1, sizeof *l);
+    FAIL_IF(!l, ERR_NOMEM, "a ladder");
     l->segment_us = thousand_fold(y->segment_ms);
     l->chunk_us = thousand_fold(y->chunk_ms);
     l->psnr_floor_db = y->psnr_floor_db;
@@ -390,9 +382,9 @@ static int audio_from_json(const json_t *j, struct media_audio_rung *ret)
 
 int media_ladder_from_json(const json_t *j, struct media_ladder **ret)
 {
-    AUTO(media_ladder_free) struct media_ladder *l = NULL;
+    AUTO(media_ladder_free) struct media_ladder *l = calloc(1, sizeof *l);
+    FAIL_IF(!l, ERR_NOMEM, "a ladder");
     json_t *video = NULL, *audio = NULL;
-    TRY(ladder_new(&l));
     TRY(json_get_i64(j, "segment_us", 0, INT64_MAX, &l->segment_us));
     TRY(json_get_i64(j, "chunk_us", 0, INT64_MAX, &l->chunk_us));
     TRY(json_get_double(j, "psnr_floor_db", &l->psnr_floor_db));

@@ -292,11 +292,14 @@ struct media_encoded {
     VEC(int32_t) frame_bytes; // in decoding order, for the VBV proof
     double psnr_min_db, psnr_mean_db;
     int64_t frames;
+    double vbv_init; // what it was encoded with
 };
 
 void media_encoded_clear(struct media_encoded *);
 int media_encoded_to_json(const struct media_encoded *, json_t **ret);
 int media_encoded_from_json(const json_t *, struct media_encoded *ret);
+
+#define MEDIA_VBV_INIT 0.6
 
 struct media_encode_config {
     const struct media_report *report;
@@ -305,7 +308,7 @@ struct media_encode_config {
     struct media_chunk chunk;
     const int *renditions; // indices into the plan
     size_t rendition_count;
-    double vbv_init; // occupancy at the start, 0..1
+    double vbv_init; // occupancy at the start, 0..1: MEDIA_VBV_INIT unless media_vbv_check says
     media_write_f *write;
     media_progress_f *progress;
     void *user;

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What is wrong with a picture is decided by three comparisons.
+//
+// 1. PSNR of each plane against its source, over a floor. A starved encoder (noise at a capped
+//    rate) may fall below it and still be right, so a picture under the floor passes when its
+//    error is about what the means of 16×16 blocks alone would leave: any encoder keeps those, and
+//    no other picture does.
+// 2. Against both neighbours: a picture that is clearly nearer to one of them than to its own
+//    source was swapped or repeated, however high its PSNR is. Encoders skip what hardly moves, so
+//    "clearly" leaves room (verify_is_displaced). Two pictures that differ by less than the coding
+//    error cannot be told apart by this, nor by a viewer.
+// 3. Time stamps and counts, which are exact, so that a displaced still picture is found as well
+//    when its packet moved.
+#include "media/verify.h"
+
+#include "media/input.h"
+#include "media/sse.h"
+
+#include <libavcodec/avcodec.h>
+#include <libavutil/opt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STARVED_FACTOR   1.3
+#define DISPLACED_FACTOR 2.0
+#define DISPLACED_LEAST  2.0 // squared grey levels
+#define PSNR_MAX_DB      100.0
+
+struct source {
+    AVFrame *picture;
+    bool starts_segment;
+};
+
+struct verifier {
+    char rendition[24];
+    double floor_db;
+    sse_f *sse;
+    AVCodecContext *decoder;
+    AVFrame *before;            // source of the picture checked last
+    VEC(struct source) sources; // from the next picture to be checked on
+    VEC(AVFrame *) decoded;     // waiting for the source behind theirs
+    int64_t frame;              // number of the next picture to be checked
+    int64_t first_frame;
+    bool ended;
+    double psnr_min, psnr_sum;
+};
+
+static int decoder_new(const AVCodecContext *encoder, AVCodecContext **ret)
+{
+    // libavcodec's own av1 needs hardware; libaom is an encoder first.
+    const AVCodec *codec = encoder->codec_id == AV_CODEC_ID_AV1
+                               ? avcodec_find_decoder_by_name("libdav1d")
+                               : avcodec_find_decoder(encoder->codec_id);
+    FAIL_IF(!codec, ERR_UNSUPPORTED, "no decoder for %s",
+            avcodec_get_name(encoder->codec_id));
+    AUTO(avcodec_free_context) AVCodecContext *d = avcodec_alloc_context3(codec);
+    AUTO(avcodec_parameters_free) AVCodecParameters *par = avcodec_parameters_alloc();
+    FAIL_IF(!d || !par, ERR_NOMEM, "a decoder");
+    FAIL_IF(avcodec_parameters_from_context(par, encoder) < 0 ||
+                avcodec_parameters_to_context(d, par) < 0,
+            ERR_NOMEM, "a decoder");
+    d->pkt_timebase = encoder->time_base;
+    d->thread_count = 1;
+    d->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_EXPLODE;
+    int err = avcodec_open2(d, codec, NULL);
+    if (err < 0) {
+        return media_av_fail(err, codec->name);
+    }
+    *ret = TAKE(d);
+    return 0;
+}
+
+int verifier_new(struct verifier **ret, const struct verify_config *config)
+{
+    AUTO(verifier_free) struct verifier *v = calloc(1, sizeof *v);
+    FAIL_IF(!v, ERR_NOMEM, "a verifier");
+    TRY(str_copy(v->rendition, sizeof v->rendition, str_of(config->rendition)));
+    v->floor_db = config->floor_db;
+    v->first_frame = v->frame = config->first_frame;
+    v->psnr_min = PSNR_MAX_DB;
+    v->sse = sse_best();
+    TRY(decoder_new(config->encoder, &v->decoder));
+    *ret = TAKE(v);
+    return 0;
+}
+
+void verifier_free(struct verifier **ptr)
+{
+    struct verifier *v = TAKE(*ptr);
+    if (!v) {
+        return;
+    }
+    avcodec_free_context(&v->decoder);
+    av_frame_free(&v->before);
+    vec_for_each (s, &v->sources) {
+        av_frame_free(&s->picture);
+    }
+    vec_for_each (f, &v->decoded) {
+        av_frame_free(f);
+    }
+    vec_free(&v->sources);
+    vec_free(&v->decoded);
+    free(v);
+}
+
+// --- one picture ---------------------------------------------------------------------------
+
+static struct plane8 plane_of(const AVFrame *f, int plane)
+{
+    return (struct plane8){f->data[plane], f->linesize[plane]};
+}
+
+static double mse_of(const struct verifier *v, const AVFrame *a, const AVFrame *b,
+                     int plane)
+{
+    int width = plane ? (a->width + 1) / 2 : a->width;
+    int height = plane ? (a->height + 1) / 2 : a->height;
+    return (double)v->sse(plane_of(a, plane), plane_of(b, plane), width, height) /
+           ((double)width * height);
+}
+
+static double psnr_of(double mse)
+{
+    return mse > 0 ? MIN(10 * log10(255.0 * 255.0 / mse), PSNR_MAX_DB) : PSNR_MAX_DB;
+}
+
+// What remains of a plane when each block is replaced by its mean, per sample.
+static double block_variance(struct plane8 p, int width, int height, int block)
+{
+    double total = 0;
+    for (int y = 0; y < height; y += block) {
+        for (int x = 0; x < width; x += block) {
+            int w = MIN(block, width - x), h = MIN(block, height - y);
+            int64_t sum = 0, squares = 0;
+            for (int j = 0; j < h; j++) {
+                const uint8_t *row = p.data + (y + j) * p.stride + x;
+                for (int i = 0; i < w; i++) {
+                    sum += row[i];
+                    squares += row[i] * row[i];
+                }
+            }
+            total += (double)squares - (double)sum * (double)sum / (w * h);
+        }
+    }
+    return total / ((double)width * height);
+}
+
+bool verify_is_displaced(const struct verify_errors *e)
+{
+    double best = e->own;
+    best = e->before >= 0 ? MIN(best, e->before) : best;
+    best = e->after >= 0 ? MIN(best, e->after) : best;
+    return e->own > DISPLACED_FACTOR * best && e->own - best > DISPLACED_LEAST;
+}
+
+static int check_plane(struct verifier *v, const AVFrame *got, const AVFrame *source,
+                       int plane, double mse)
+{
+    static const char names[] = "YUV";
+    double psnr = psnr_of(mse);
+    if (psnr >= v->floor_db) {
+        return 0;
+    }
+    int width = plane ? (got->width + 1) / 2 : got->width;
+    int height = plane ? (got->height + 1) / 2 : got->height;
+    double flat = block_variance(plane_of(source, plane), width, height, plane ? 8 : 16);
+    FAIL_IF(mse > STARVED_FACTOR * flat, ERR_CORRUPT,
+            "%s: frame %lld has a PSNR-%c of %.2f dB, the floor is %.2f dB", v->rendition,
+            (long long)v->frame, names[plane], psnr, v->floor_db);
+    return 0;
+}
+
+static int check_pixels(struct verifier *v, const AVFrame *got, const AVFrame *source,
+                        const AVFrame *after)
+{
+    struct verify_errors e = {mse_of(v, got, source, 0), -1, -1};
+    TRY(check_plane(v, got, source, 0, e.own));
+    for (int plane = 1; plane < 3; plane++) {
+        TRY(check_plane(v, got, source, plane, mse_of(v, got, source, plane)));
+    }
+    if (v->before) {
+        e.before = mse_of(v, got, v->before, 0);
+    }
+    if (after) {
+        e.after = mse_of(v, got, after, 0);
+    }
+    FAIL_IF(verify_is_displaced(&e), ERR_CORRUPT,
+            "%s: frame %lld is rather the one %s it (squared error %.2f, against its "
+            "own source %.2f)",
+            v->rendition, (long long)v->frame,
+            e.before >= 0 && (e.after < 0 || e.before < e.after) ? "before" : "after",
+            e.before >= 0 && (e.after < 0 || e.before < e.after) ? e.before : e.after,
+            e.own);
+    v->psnr_min = MIN(v->psnr_min, psnr_of(e.own));
+    v->psnr_sum += psnr_of(e.own);
+    return 0;
+}
+
+static int check_picture(struct verifier *v, const AVFrame *got, const struct source *s,
+                         const AVFrame *after)
+{
+    FAIL_IF(got->pts != s->picture->pts, ERR_CORRUPT,
+            "%s: frame %lld is shown at %lld instead of %lld", v->rendition,
+            (long long)v->frame, (long long)got->pts, (long long)s->picture->pts);
+    FAIL_IF(got->width != s->picture->width || got->height != s->picture->height ||
+                got->format != AV_PIX_FMT_YUV420P,
+            ERR_CORRUPT, "%s: frame %lld is %d×%d instead of %d×%d", v->rendition,
+            (long long)v->frame, got->width, got->height, s->picture->width,
+            s->picture->height);
+    FAIL_IF(s->starts_segment && !got->key_frame, ERR_CORRUPT,
+            "%s: frame %lld begins a segment and is no key frame", v->rendition,
+            (long long)v->frame);
+    FAIL_IF(got->decode_error_flags != 0 || (got->flags & AV_FRAME_FLAG_CORRUPT),
+            ERR_CORRUPT, "%s: frame %lld does not decode cleanly", v->rendition,
+            (long long)v->frame);
+    return check_pixels(v, got, s->picture, after);
+}
+
+static void drop_first(struct verifier *v)
+{
+    av_frame_free(&v->before);
+    v->before = v->sources.data[0].picture;
+    v->sources.len--;
+    memmove(v->sources.data, v->sources.data + 1,
+            v->sources.len * sizeof *v->sources.data);
+    av_frame_free(&v->decoded.data[0]);
+    v->decoded.len--;
+    memmove(v->decoded.data, v->decoded.data + 1,
+            v->decoded.len * sizeof *v->decoded.data);
+    v->frame++;
+}
+
+// Checks what has both its source and the one behind.
+static int check_ready(struct verifier *v)
+{
+    while (v->decoded.len > 0) {
+        FAIL_IF(v->sources.len == 0, ERR_CORRUPT,
+                "%s: more frames come out than went in: one at %lld behind frame %lld",
+                v->rendition, (long long)v->decoded.data[0]->pts,
+                (long long)v->frame - 1);
+        if (v->sources.len < 2 && !v->ended) {
+            return 0;
+        }
+        TRY(check_picture(v, v->decoded.data[0], &v->sources.data[0],
+                          v->sources.len > 1 ? v->sources.data[1].picture : NULL));
+        drop_first(v);
+    }
+    return 0;
+}
+
+// --- the flow ------------------------------------------------------------------------------
+
+int verifier_source(struct verifier *v, struct verify_source source)
+{
+    FAIL_IF(v->sources.len >= VERIFY_MAX_BEHIND, ERR_INTERNAL,
+            "%s: the encoder holds back %zu frames", v->rendition, v->sources.len);
+    AUTO(av_frame_free) AVFrame *picture = av_frame_clone(source.picture);
+    FAIL_IF(!picture, ERR_NOMEM, "a picture");
+    TRY(vec_push(&v->sources, (struct source){picture, source.starts_segment}));
+    picture = NULL;
+    return check_ready(v);
+}
+
+// ret: 1 a picture, 0 none for now.
+static int receive(struct verifier *v)
+{
+    AUTO(av_frame_free) AVFrame *f = av_frame_alloc();
+    FAIL_IF(!f, ERR_NOMEM, "a picture");
+    int err = avcodec_receive_frame(v->decoder, f);
+    if (err == AVERROR(EAGAIN) || err == AVERROR_EOF) {
+        return 0;
+    }
+    FAIL_IF(err == AVERROR(ENOMEM), ERR_NOMEM, "decoding");
+    FAIL_IF(err < 0, ERR_CORRUPT, "%s: frame %lld does not decode", v->rendition,
+            (long long)(v->frame + (int64_t)v->decoded.len));
+    TRY(vec_push(&v->decoded, f));
+    f = NULL;
+    return 1;
+}
+
+static int send(struct verifier *v, const AVPacket *packet)
+{
+    for (;;) {
+        int err = avcodec_send_packet(v->decoder, packet);
+        FAIL_IF(err == AVERROR(ENOMEM), ERR_NOMEM, "decoding");
+        FAIL_IF(err < 0 && err != AVERROR(EAGAIN) && err != AVERROR_EOF, ERR_CORRUPT,
+                "%s: a packet near frame %lld does not decode", v->rendition,
+                (long long)(v->frame + (int64_t)v->decoded.len));
+        int got = 0;
+        do {
+            got = receive(v);
+            TRY(got);
+        } while (got);
+        if (err != AVERROR(EAGAIN)) {
+            return check_ready(v);
+        }
+    }
+}
+
+static const struct source *source_at(const struct verifier *v, int64_t pts)
+{
+    vec_for_each (s, &v->sources) {
+        if (s->picture->pts == pts) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+// ITU-T H.264 7.3.1: the first slice behind start codes is of an IDR picture (type 5).
+static bool is_idr(const AVPacket *p)
+{
+    for (int i = 0; i + 3 < p->size; i++) {
+        if (p->data[i] == 0 && p->data[i + 1] == 0 && p->data[i + 2] == 1) {
+            int type = p->data[i + 3] & 0x1f;
+            if (type >= 1 && type <= 5) {
+                return type == 5;
+            }
+        }
+    }
+    return false;
+}
+
+int verifier_packet(struct verifier *v, const AVPacket *packet)
+{
+    const struct source *s = source_at(v, packet->pts);
+    FAIL_IF(!s, ERR_CORRUPT, "%s: a packet is shown at %lld, where no frame is",
+            v->rendition, (long long)packet->pts);
+    if (s->starts_segment) {
+        FAIL_IF(!(packet->flags & AV_PKT_FLAG_KEY) ||
+                    (v->decoder->codec_id == AV_CODEC_ID_H264 && !is_idr(packet)),
+                ERR_CORRUPT, "%s: the segment at %lld does not begin with a closed GOP",
+                v->rendition, (long long)packet->pts);
+        TRY(send(v, NULL));
+        avcodec_flush_buffers(v->decoder);
+    }
+    return send(v, packet);
+}
+
+int verifier_finish(struct verifier *v, struct media_encoded *ret)
+{
+    v->ended = true;
+    TRY(send(v, NULL));
+    FAIL_IF(v->sources.len > 0, ERR_CORRUPT, "%s: frame %lld and %zu behind it are lost",
+            v->rendition, (long long)v->frame, v->sources.len - 1);
+    ret->frames = v->frame - v->first_frame;
+    ret->psnr_min_db = v->psnr_min;
+    ret->psnr_mean_db = v->psnr_sum / (double)MAX(ret->frames, 1);
+    return 0;
+}
