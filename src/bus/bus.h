@@ -43,6 +43,9 @@ int bus_follower_start(struct bus_follower **ret, const struct bus_follower_conf
 void bus_follower_stop(struct bus_follower **);
 void bus_follower_wake(
     struct bus_follower *); // after a commit in this process: no poll delay
+// A transient message (progress): called back with sequence 0 on the follower's thread. Taken, also
+// on failure; ERR_BUSY when thousands wait already.
+int bus_follower_tell(struct bus_follower *, json_t *message);
 
 // --- findings register --------------------------------------------------------------------
 
