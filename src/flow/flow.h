@@ -52,6 +52,9 @@ void flow_step_log(struct flow_step *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int flow_step_main(const struct flow_step_type *types, size_t type_count,
                    const char *data_dir, const char *dir);
 
+// Events, in the same transactions, about "job/<id>": job.submitted.v1, job.done.v1, job.failed.v1,
+// job.cancelled.v1, job.rerun.v1 with {"workflow","subject","state","error"}.
+
 // --- jobs and workflows --------------------------------------------------------------------
 
 struct flow_run; // one call of a workflow: a job and the transaction it is looked at in
@@ -116,7 +119,8 @@ struct flow_workflow {
     const char *name;
     flow_workflow_f *advance;
     void *user;
-    // Called in the transaction that fails or cancels the job; may be NULL.
+    // Called in the transaction that fails the job; for a cancelled one in a transaction of the
+    // executor right after (flow_cancel may run where no workflow is known). May be NULL.
     int (*on_failed)(struct store_tx *, const char *job, const json_t *params, int err,
                      const char *reason, void *user);
 };
@@ -135,10 +139,12 @@ int flow_cancel(struct store_tx *, const char *job, const char *actor);
 int flow_rerun(struct store_tx *, const char *job, const char *actor);
 
 // {"id","workflow","subject","state":"running|done|failed|cancelled","progress":0..1,
-//  "remaining_us":n|null,"error","result","created","finished","params"}, newest first.
+//  "remaining_us":n|null,"error":text|null,"error_code":name|null,"result","created","finished",
+//  "params","priority","actor"}, newest first; times as RFC 3339.
 int flow_jobs(struct store_tx *, const char *subject, int limit, json_t **ret_array);
 // As above plus "steps":[{"name","type","state":"waiting|running|done|failed","reused",
-// "attempts","progress","cpu_us","wall_us","max_rss_bytes","error","log":bool}].
+// "attempts","progress","cpu_us","wall_us","max_rss_bytes","error","error_code",
+// "log":bool}].
 int flow_job(struct store_tx *, const char *job, json_t **ret_object);
 // The step's captured stderr, latest attempt; bytes from `offset` on, at most 1 MiB.
 int flow_step_log_read(struct store *, const char *job, const char *step, int64_t offset,
@@ -167,6 +173,11 @@ struct flow_executor_config {
     void (*on_progress)(void *user,
                         const struct flow_progress *); // from the executor's thread
     void *user;
+    // What else decides results and is part of every key: versions of the codec libraries, CPU
+    // dispatch level. NULL: nothing.
+    const char *toolchain;
+    int64_t
+        retry_us; // pause before the second attempt, fourfold before the third; 0: 1 s
 };
 
 struct flow_executor;
