@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Search over names, people, tags and synopses: SQLite's FTS5, words as prefixes, accents ignored,
+// names before people and tags before synopses.
+#include "catalog/internal.h"
+
+#include <string.h>
+
+#define WORDS_MAX 8
+
+static bool is_word_byte(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (unsigned char)c >= 0x80;
+}
+
+bool words_to_match(const char *text, struct buf *out)
+{
+    int words = 0;
+    for (const char *p = text; *p && words < WORDS_MAX;) {
+        if (!is_word_byte(*p)) {
+            p++;
+            continue;
+        }
+        const char *start = p;
+        while (is_word_byte(*p)) {
+            p++;
+        }
+        // Letters and digits alone, in quotes: none of FTS5's operators.
+        buf_printf(out, "%s\"%.*s\"*", words++ ? " " : "", (int)(p - start), start);
+    }
+    return words > 0;
+}
+
+int words_refresh(struct store_tx *tx, const char *id)
+{
+    TRY(store_exec(tx,
+                   "DELETE FROM catalog_words WHERE rowid = (SELECT n FROM catalog_title "
+                   "WHERE id = ?)",
+                   "s", id));
+    return store_exec(
+        tx,
+        "INSERT INTO catalog_words (rowid, name, people, tags, synopsis) SELECT t.n, "
+        "t.name || ' ' || coalesce((SELECT group_concat(name, ' ') FROM catalog_text "
+        "WHERE "
+        "title_id = t.id), ''),"
+        "coalesce((SELECT group_concat(name, ' ') FROM catalog_person WHERE title_id = "
+        "t.id),"
+        " ''),"
+        "coalesce((SELECT group_concat(tag, ' ') FROM catalog_tag WHERE title_id = "
+        "t.id), ''),"
+        "coalesce(t.synopsis, '') FROM catalog_title t WHERE t.id = ?",
+        "s", id);
+}
+
+static int search_titles(struct store_tx *tx, const struct catalog_viewer *viewer,
+                         const char *match, int limit, json_t **ret)
+{
+    AUTO(store_rows_free) struct store_rows *rows = NULL;
+    TRY(store_query(tx, &rows,
+                    "SELECT" CARD_COLUMNS CARD_FROM
+                    "JOIN catalog_words ON catalog_words.rowid = t.n "
+                    "WHERE catalog_words MATCH ?6 AND" VISIBLE
+                    "ORDER BY bm25(catalog_words, 10, 4, 4, 1), t.name, t.id LIMIT ?7",
+                    VIEWER_TYPES "si", VIEWER_ARGS(viewer), match, (int64_t)limit));
+    return cards_read(rows, ret);
+}
+
+// A LIKE pattern for words that begin with what was typed; '%', '_' and '\' mean themselves.
+static int like_of(const char *text, const char *before, struct buf *out)
+{
+    buf_cstr(out, before);
+    for (const char *p = text; *p; p++) {
+        if (strchr("%_\\", *p)) {
+            buf_char(out, '\\');
+        }
+        buf_char(out, *p);
+    }
+    buf_char(out, '%');
+    return out->err;
+}
+
+static int search_names(struct store_tx *tx, const struct catalog_viewer *viewer,
+                        const char *sql, const char *text, json_t **ret)
+{
+    AUTO(buf_free) struct buf first = {0}, later = {0};
+    TRY(like_of(text, "", &first));
+    TRY(like_of(text, "% ", &later));
+    AUTO(store_rows_free) struct store_rows *rows = NULL;
+    TRY(store_query(tx, &rows, sql, VIEWER_TYPES "ss", VIEWER_ARGS(viewer), first.data,
+                    later.data));
+    AUTO(json_free) json_t *array = json_array();
+    int any;
+    while ((any = store_next(rows)) > 0) {
+        FAIL_IF(json_array_append_new(array, json_string(store_text(rows, 0))) < 0,
+                ERR_NOMEM, "a search");
+    }
+    TRY(any);
+    *ret = TAKE(array);
+    return 0;
+}
+
+#define NAMED(column)                             \
+    " (" column " LIKE ?6 ESCAPE '\\' OR " column \
+    " LIKE ?7 ESCAPE '\\') AND (?5 IS NULL"       \
+    " OR 1) AND" VISIBLE
+
+int catalog_search(struct store_tx *tx, const struct catalog_viewer *viewer,
+                   const char *text, int limit, json_t **ret)
+{
+    AUTO(buf_free) struct buf match = {0};
+    FAIL_IF(!str_is_utf8(str_of(text)), ERR_INVALID, "a search is UTF-8");
+    if (!words_to_match(text, &match)) {
+        return json_made(json_pack("{s:[], s:[], s:[]}", "titles", "people", "tags"),
+                         ret);
+    }
+    TRY(match.err);
+    AUTO(json_free)
+    json_t *titles = NULL, *names = NULL, *tags = NULL, *people = json_array();
+    TRY(search_titles(tx, viewer, match.data, limit, &titles));
+    TRY(search_names(
+        tx, viewer,
+        "SELECT DISTINCT p.name FROM catalog_person p JOIN catalog_title t ON "
+        "t.id = p.title_id WHERE" NAMED("p.name") "ORDER BY 1 LIMIT 10",
+        text, &names));
+    TRY(search_names(tx, viewer,
+                     "SELECT DISTINCT g.tag FROM catalog_tag g JOIN catalog_title t ON "
+                     "t.id = g.title_id WHERE" NAMED("g.tag") "ORDER BY 1 LIMIT 10",
+                     text, &tags));
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        FAIL_IF(json_array_append_new(
+                    people, json_pack("{s:O}", "name", json_array_get(names, i))) < 0,
+                ERR_NOMEM, "a search");
+    }
+    return json_made(
+        json_pack("{s:O, s:O, s:O}", "titles", titles, "people", people, "tags", tags),
+        ret);
+}
+
+int catalog_tags(struct store_tx *tx, const struct catalog_viewer *viewer, int limit,
+                 json_t **ret)
+{
+    AUTO(store_rows_free) struct store_rows *rows = NULL;
+    TRY(store_query(
+        tx, &rows,
+        "SELECT g.tag, count(*) FROM catalog_tag g JOIN catalog_title t ON "
+        "t.id = g.title_id WHERE t.kind <> 'episode' AND (?5 IS NULL OR 1) AND" VISIBLE
+        "GROUP BY g.tag ORDER BY count(*) DESC, g.tag LIMIT ?6",
+        VIEWER_TYPES "i", VIEWER_ARGS(viewer), (int64_t)limit));
+    AUTO(json_free) json_t *array = json_array();
+    int any;
+    while ((any = store_next(rows)) > 0) {
+        json_t *item = json_pack("{s:s, s:I}", "tag", store_text(rows, 0), "count",
+                                 (json_int_t)store_i64(rows, 1));
+        FAIL_IF(json_array_append_new(array, item) < 0, ERR_NOMEM, "tags");
+    }
+    TRY(any);
+    *ret = TAKE(array);
+    return 0;
+}
