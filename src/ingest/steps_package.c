@@ -207,21 +207,31 @@ static int tracks_read(struct flow_step *step, const struct media_plan *plan,
     return 0;
 }
 
-static int text_tracks(const json_t *captions, struct media_package *package)
+static int64_t file_bytes(const json_t *files, const char *path)
+{
+    for (size_t i = 0; i < json_array_size(files); i++) {
+        const json_t *file = json_array_get(files, i);
+        if (strcmp(json_str_or(file, "path", ""), path) == 0) {
+            return json_i64_or(file, "bytes", 0);
+        }
+    }
+    return 0;
+}
+
+static int text_tracks(const json_t *captions, const json_t *files,
+                       struct media_package *package)
 {
     for (size_t i = 0; i < json_array_size(captions); i++) {
         const json_t *c = json_array_get(captions, i);
-        struct media_track track = {
-            .rendition = {.kind = MEDIA_RENDITION_TEXT, .codec = "wvtt", .stream = -1}};
-        struct media_rendition *r = &track.rendition;
-        TRY(str_copy(r->id, sizeof r->id, str_of(json_str_or(c, "id", ""))));
-        TRY(str_copy(r->language, sizeof r->language,
+        struct media_rendition r = {
+            .kind = MEDIA_RENDITION_TEXT, .codec = "wvtt", .stream = -1};
+        const char *path = json_str_or(c, "path", "");
+        TRY(str_copy(r.id, sizeof r.id, str_of(json_str_or(c, "id", ""))));
+        TRY(str_copy(r.language, sizeof r.language,
                      str_of(json_str_or(c, "language", "und"))));
-        TRY(str_copy(r->title, sizeof r->title, str_of(json_str_or(c, "title", ""))));
-        TRY(str_copy(track.path, sizeof track.path, str_of(json_str_or(c, "path", ""))));
-        TRY(str_copy(track.codecs, sizeof track.codecs, STR("wvtt")));
-        r->is_default = json_is_true(json_object_get(c, "is_default"));
-        TRY(vec_push(&package->tracks, track));
+        TRY(str_copy(r.title, sizeof r.title, str_of(json_str_or(c, "title", ""))));
+        r.is_default = json_is_true(json_object_get(c, "is_default"));
+        TRY(media_package_add_text(package, &r, path, file_bytes(files, path)));
     }
     return 0;
 }
@@ -333,7 +343,7 @@ int step_package(struct flow_step *step)
     AUTO(media_package_free) struct media_package *package = NULL;
     TRY(media_package_join(plan, timeline, encoded.items.data, encoded.items.len,
                            &package));
-    TRY(text_tracks(captions, package));
+    TRY(text_tracks(captions, files, package));
     TRY(sprites_from_json(sprites_in, &package->sprites));
     TRY(manifests(step, package, files));
     return package_write(step, package, files);
