@@ -190,6 +190,17 @@ static int prove_picture(const struct joint *j)
     return 0;
 }
 
+static int prove_rate(const struct joint *j, const struct media_encoded *parts,
+                      size_t count)
+{
+    int64_t bad = -1;
+    double init = 0;
+    TRY(media_vbv_check(&j->track->rendition, j->timeline, parts, count, &bad, &init));
+    FAIL_IF(bad >= 0, ERR_CORRUPT, "%s: chunk %lld does not keep the peak rate",
+            j->track->rendition.id, (long long)bad);
+    return 0;
+}
+
 static int join_track(const struct media_plan *plan,
                       const struct media_timeline *timeline,
                       const struct media_rendition *rendition,
@@ -205,6 +216,7 @@ static int join_track(const struct media_plan *plan,
     }
     if (err >= 0 && rendition->kind == MEDIA_RENDITION_VIDEO) {
         err = prove_picture(&j);
+        err = err < 0 ? err : prove_rate(&j, parts, count);
     }
     err = err < 0 ? err : vec_push(&p->tracks, track);
     if (err < 0) {
