@@ -358,6 +358,8 @@ export const titles = {
   withdraw: (key: string) => ask<void>('DELETE', `/titles/${id(key)}`),
   restore: (key: string) => ask<void>('POST', `/titles/${id(key)}/restore`),
   search: (q: string, how?: Asking) => ask<Found>('GET', href('/search', { q }), undefined, how),
+  myList: async (how?: Asking) =>
+    (await ask<{ titles: Card[] }>('GET', '/list', undefined, how)).titles,
   addToList: (key: string) => ask<void>('PUT', `/list/${id(key)}`),
   removeFromList: (key: string) => ask<void>('DELETE', `/list/${id(key)}`),
   rate: (key: string, value: -1 | 0 | 1) => ask<void>('PUT', `/titles/${id(key)}/rating`, { value }),

@@ -2,7 +2,21 @@
 import { render } from 'preact';
 import '../shared/tokens.css';
 import '../shared/components.css';
+import './watch.css';
 import { startRouter } from '../shared/router';
+import { App, loadPlayer } from './app';
+import { startSession } from './session';
 
 startRouter('/');
-render(<main />, document.getElementById('app')!);
+startSession();
+
+// Whoever is about to press Play has the player on its way already.
+const intent = (event: Event) => {
+  if ((event.target as Element | null)?.closest?.('a[href^="/play/"]')) void loadPlayer().catch(() => {});
+};
+document.addEventListener('pointerdown', intent, { passive: true });
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Enter') intent(event);
+});
+
+render(<App />, document.getElementById('app')!);

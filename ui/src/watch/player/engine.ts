@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// shaka-player behind a small face: one film on one video element. Everything that the controls show
+// comes through `onChange`; captions are handed over as cues and drawn by the page in the viewer's style.
+import type shaka from 'shaka-player';
+import { ApiError, type Qoe } from '../../shared/api';
+import { rate as showRate } from '../../shared/format';
+import { mediaSource } from './device';
+import { qualities, type Quality, type Rung } from './state';
+
+export interface Caption {
+  start: number;
+  end: number;
+  lines: CaptionSpan[];
+  top: boolean;
+}
+export interface CaptionSpan {
+  text: string;
+  italic: boolean;
+  bold: boolean;
+}
+
+type VideoRung = Rung & { codecs: string; track: shaka.extern.VideoTrack };
+
+export interface Choice {
+  key: string;
+  label: string;
+  language: string;
+  active: boolean;
+}
+
+export interface Tracks {
+  qualities: Quality<VideoRung>[];
+  /** The rung on the screen; null before the first. */
+  present: Quality<VideoRung> | null;
+  /** Chosen by hand; null while the player adapts by itself. */
+  fixed: string | null;
+  audio: Choice[];
+  captions: Choice[];
+}
+
+export const noTracks: Tracks = { qualities: [], present: null, fixed: null, audio: [], captions: [] };
+
+export interface Statistics {
+  codecs: string;
+  size: string;
+  rung: string;
+  bandwidth: number;
+  streamRate: number;
+  buffer: number;
+  frames: number;
+  dropped: number;
+  stalls: number;
+  stallMs: number;
+  startupMs: number;
+  switches: number;
+  manifest: string;
+  version: string;
+}
+
+/** A caption displayer that only keeps cues: drawing is the page's. */
+class Keeper implements shaka.extern.TextDisplayer {
+  private cues: Caption[] = [];
+  private visible = true;
+  constructor(private readonly changed: () => void) {}
+
+  append(cues: shaka.text.Cue[]): void {
+    for (const cue of cues) {
+      const lines = spans(cue);
+      if (lines.length === 0) continue;
+      const known = this.cues.some((one) => one.start === cue.startTime && one.end === cue.endTime && text(one.lines) === text(lines));
+      if (!known) this.cues.push({ start: cue.startTime, end: cue.endTime, lines, top: onTop(cue) });
+    }
+    this.cues.sort((a, b) => a.start - b.start);
+    this.changed();
+  }
+  remove(start: number, end: number): boolean {
+    this.cues = this.cues.filter((cue) => cue.end <= start || cue.start >= end);
+    this.changed();
+    return true;
+  }
+  at(seconds: number): Caption[] {
+    return this.visible ? this.cues.filter((cue) => cue.start <= seconds && seconds < cue.end) : [];
+  }
+  destroy(): Promise<void> {
+    this.cues = [];
+    return Promise.resolve();
+  }
+  isTextVisible(): boolean {
+    return this.visible;
+  }
+  setTextVisibility(on: boolean): void {
+    this.visible = on;
+    this.changed();
+  }
+  configure(): void {}
+  setTextLanguage(): void {}
+  enableTextDisplayer(): void {}
+}
+
+const text = (lines: CaptionSpan[]) => lines.map((span) => span.text).join('');
+
+function spans(cue: shaka.text.Cue): CaptionSpan[] {
+  if (cue.nestedCues.length > 0) return cue.nestedCues.flatMap(spans);
+  if (cue.lineBreak) return [{ text: '\n', italic: false, bold: false }];
+  if (!cue.payload) return [];
+  return [{ text: cue.payload, italic: cue.fontStyle === 'italic', bold: cue.fontWeight >= 600 }];
+}
+
+/** WebVTT's line setting in the upper half keeps a caption clear of what is written in the picture below. */
+const onTop = (cue: shaka.text.Cue): boolean =>
+  cue.line !== null && cue.lineInterpretation === 1 && cue.line < 50;
+
+export interface EngineEvents {
+  onTracks(tracks: Tracks): void;
+  onCaptions(): void;
+  onFatal(error: ApiError): void;
+}
+
+type Shaka = typeof shaka;
+
+export class Engine {
+  private player: shaka.Player | null = null;
+  private keeper: Keeper;
+  private fixed: string | null = null;
+  private tracks: Tracks = noTracks;
+  private captionsOn = false;
+  private stalls = 0;
+  private stallMs = 0;
+  private stallSince = 0;
+  private switches = 0;
+  private startupMs = 0;
+  private closed = false;
+  private manifest = '';
+
+  constructor(
+    readonly video: HTMLVideoElement,
+    private readonly events: EngineEvents,
+  ) {
+    this.keeper = new Keeper(() => events.onCaptions());
+  }
+
+  async load(play: { hls: string | null; dash: string | null }, from: number, captionLanguage: string | null): Promise<void> {
+    const begun = performance.now();
+    const library = (await import('shaka-player/dist/shaka-player.dash-es2021.js')) as unknown as { default: Shaka };
+    if (this.closed) return;
+    const { default: Library } = library;
+    Library.polyfill.installAll();
+    const url = mediaSource() ? (play.dash ?? play.hls) : (play.hls ?? play.dash);
+    if (!url) throw new ApiError(0, 'no_media', 'This title has nothing to play.', 'It may still be in the making: try again later.');
+    this.manifest = url.endsWith('.mpd') ? 'DASH' : 'HLS';
+    const player = new Library.Player();
+    this.player = player;
+    player.configure({
+      textDisplayFactory: (_player: shaka.Player) => this.keeper,
+      streaming: { bufferingGoal: 30, bufferBehind: 60, rebufferingGoal: 0.5, retryParameters: { maxAttempts: 4, baseDelay: 400 } },
+      manifest: { retryParameters: { maxAttempts: 3, baseDelay: 400 } },
+      abr: { enabled: true, defaultBandwidthEstimate: 2_500_000, switchInterval: 4 },
+    });
+    player.addEventListener('error', (event) => this.failed((event as unknown as { detail: shaka.util.Error }).detail));
+    player.addEventListener('buffering', (event) => this.buffering((event as unknown as { buffering: boolean }).buffering));
+    for (const name of ['trackschanged', 'variantchanged', 'textchanged', 'texttrackvisibility', 'audiotrackschanged'])
+      player.addEventListener(name, () => this.look());
+    player.addEventListener('adaptation', () => {
+      this.switches += 1;
+      this.look();
+    });
+    await player.attach(this.video);
+    if (this.closed) return;
+    try {
+      await player.load(url, from > 0 ? from : null);
+    } catch (error) {
+      if (this.closed) return;
+      throw this.explain(error as shaka.util.Error);
+    }
+    if (this.closed) return;
+    const first = () => {
+      this.startupMs = Math.round(performance.now() - begun);
+    };
+    if (this.video.readyState >= 2) first();
+    else this.video.addEventListener('loadeddata', first, { once: true });
+    this.look();
+    if (captionLanguage !== null) this.chooseCaptions(this.tracks.captions.find((one) => one.language === captionLanguage)?.key ?? null);
+    else this.chooseCaptions(null);
+  }
+
+  /** null: the player adapts by itself again. */
+  chooseQuality(key: string | null): void {
+    const player = this.player;
+    if (!player) return;
+    this.fixed = key;
+    const chosen = this.tracks.qualities.find((quality) => quality.key === key);
+    player.configure('abr.enabled', !chosen);
+    // What is buffered ahead would hide the choice for half a minute: it is dropped but for a second.
+    if (chosen) player.selectVideoTrack(chosen.track.track, true, 1);
+    this.look();
+  }
+
+  chooseAudio(key: string): void {
+    const track = this.player?.getAudioTracks().find((one) => audioKey(one) === key);
+    if (track) this.player!.selectAudioTrack(track);
+    this.look();
+  }
+
+  chooseCaptions(key: string | null): void {
+    const player = this.player;
+    if (!player) return;
+    const track = player.getTextTracks().find((one) => String(one.id) === key) ?? null;
+    this.captionsOn = track !== null;
+    player.selectTextTrack(track);
+    this.keeper.setTextVisibility(track !== null);
+    this.look();
+  }
+
+  captionsAt(seconds: number): Caption[] {
+    return this.captionsOn ? this.keeper.at(seconds) : [];
+  }
+
+  statistics(): Statistics {
+    const stats = this.player?.getStats();
+    const quality = this.video.getVideoPlaybackQuality?.();
+    const present = this.tracks.present;
+    return {
+      codecs: stats?.currentCodecs ?? '',
+      size: `${this.video.videoWidth} × ${this.video.videoHeight}`,
+      rung: present ? `${present.label} · ${present.aside}` : '',
+      bandwidth: stats?.estimatedBandwidth || 0,
+      streamRate: stats?.streamBandwidth || 0,
+      buffer: this.ahead(),
+      frames: quality?.totalVideoFrames ?? 0,
+      dropped: quality?.droppedVideoFrames ?? 0,
+      stalls: this.stalls,
+      stallMs: Math.round(this.stallMs),
+      startupMs: this.startupMs,
+      switches: this.switches,
+      manifest: this.manifest,
+      version: version(this.player),
+    };
+  }
+
+  qoe(): Qoe {
+    const now = this.statistics();
+    return {
+      startup_ms: now.startupMs,
+      stalls: now.stalls,
+      stall_ms: now.stallMs,
+      frames: now.frames,
+      dropped: now.dropped,
+      bandwidth_bps: Math.round(now.bandwidth),
+      height: this.video.videoHeight,
+      rate_bps: Math.round(now.streamRate),
+    };
+  }
+
+  ahead(): number {
+    const { buffered, currentTime } = this.video;
+    for (let i = 0; i < buffered.length; i += 1) {
+      if (buffered.start(i) <= currentTime + 0.1 && currentTime <= buffered.end(i)) return buffered.end(i) - currentTime;
+    }
+    return 0;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const player = this.player;
+    this.player = null;
+    await player?.destroy();
+  }
+
+  private buffering(on: boolean): void {
+    // The wait before the first picture is startup, not a stall; so is the wait after a seek.
+    if (on && this.startupMs > 0 && !this.video.seeking && !this.video.paused) {
+      this.stalls += 1;
+      this.stallSince = performance.now();
+    } else if (!on && this.stallSince > 0) {
+      this.stallMs += performance.now() - this.stallSince;
+      this.stallSince = 0;
+    }
+  }
+
+  private look(): void {
+    const player = this.player;
+    if (!player) return;
+    const rungs: VideoRung[] = player.getVideoTracks().map((track) => ({
+      width: track.width ?? 0,
+      height: track.height ?? 0,
+      bandwidth: track.bandwidth,
+      codecs: track.codecs ?? '',
+      track,
+    }));
+    const list = qualities(rungs.filter((rung) => rung.height > 0), showRate);
+    const active = rungs.find((rung) => rung.track.active);
+    const audio = player.getAudioTracks();
+    // One language at three rates is one choice: the rate adapts with the picture.
+    const languages = new Map<string, Choice>();
+    for (const track of audio) {
+      const key = audioKey(track);
+      const before = languages.get(key);
+      languages.set(key, {
+        key,
+        label: track.label ?? '',
+        language: track.language,
+        active: track.active || (before?.active ?? false),
+      });
+    }
+    this.tracks = {
+      qualities: list,
+      present: active
+        ? (list.find((quality) => quality.track.width === active.width && quality.track.height === active.height && quality.track.bandwidth === active.bandwidth) ?? null)
+        : null,
+      fixed: list.some((quality) => quality.key === this.fixed) ? this.fixed : null,
+      audio: [...languages.values()],
+      captions: player.getTextTracks().map((track) => ({
+        key: String(track.id),
+        label: track.label ?? '',
+        language: track.language,
+        active: this.captionsOn && track.active,
+      })),
+    };
+    this.events.onTracks(this.tracks);
+  }
+
+  private failed(error: shaka.util.Error): void {
+    if (this.closed || error.severity !== 2) return;
+    this.events.onFatal(this.explain(error));
+  }
+
+  /** What to say for an error of the library's, by its category. */
+  private explain(error: shaka.util.Error): ApiError {
+    const code = `shaka_${error.code}`;
+    if (error.category === 1) {
+      const status = error.code === 1001 ? Number(error.data?.[1] ?? 0) : 0;
+      if (status === 401 || status === 403 || status === 404 || status === 410)
+        return new ApiError(status, 'grant_expired', 'The permission to play this ran out.', 'Play it again to go on where you were.');
+      return new ApiError(status, code, 'The film does not arrive.', 'Check the connection, then try again: it goes on where you were.');
+    }
+    if (error.category === 4 && error.code === 4032)
+      return new ApiError(0, code, 'This browser can play none of the film’s formats.', 'Update the browser, or use another one.');
+    return new ApiError(0, code, 'The player had to stop.', `Try again: it goes on where you were. (Error ${error.code})`);
+  }
+}
+
+const audioKey = (track: shaka.extern.AudioTrack): string => `${track.language}/${track.label ?? ''}/${track.roles.join('+')}`;
+const version = (player: shaka.Player | null): string =>
+  player ? ((player.constructor as unknown as { version?: string }).version ?? '') : '';

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { rate } from '../../shared/format';
+import { actionOf, Heart, nextUp, qualities, readCaptionStyle, rungName, seekTarget, speedBy, startAt } from './state';
+
+describe('qualities', () => {
+  it('names sizes as people do', () => {
+    expect(rungName(1920, 1080)).toBe('1080p');
+    expect(rungName(1920, 804)).toBe('1080p');
+    expect(rungName(1280, 534)).toBe('720p');
+    expect(rungName(640, 480)).toBe('480p');
+    expect(rungName(426, 240)).toBe('240p');
+    expect(rungName(1080, 1920)).toBe('1080p');
+    expect(rungName(200, 150)).toBe('150p');
+  });
+  it('puts the best first and tells equals apart by their rate', () => {
+    const tracks = [
+      { width: 640, height: 360, bandwidth: 700_000 },
+      { width: 1920, height: 1080, bandwidth: 4_000_000 },
+      { width: 1920, height: 1080, bandwidth: 8_000_000 },
+      { width: 640, height: 360, bandwidth: 700_000 },
+    ];
+    const list = qualities(tracks, rate);
+    expect(list.map((q) => `${q.label} ${q.aside}`)).toEqual(['1080p 8.0 Mb/s', '1080p 4.0 Mb/s', '360p 700 kb/s']);
+  });
+});
+
+describe('keys', () => {
+  it('does what the keys of other players do', () => {
+    expect(actionOf({ key: ' ' })).toEqual({ do: 'toggle' });
+    expect(actionOf({ key: 'ArrowLeft' })).toEqual({ do: 'seekBy', seconds: -10 });
+    expect(actionOf({ key: '7' })).toEqual({ do: 'seekTo', ratio: 0.7 });
+    expect(actionOf({ key: '>' })).toEqual({ do: 'speedBy', steps: 1 });
+    expect(actionOf({ key: 'i' })).toEqual({ do: 'statistics' });
+  });
+  it('leaves the browser’s own keys alone', () => {
+    expect(actionOf({ key: 'f', ctrlKey: true })).toBeNull();
+    expect(actionOf({ key: 'c', metaKey: true })).toBeNull();
+    expect(actionOf({ key: 'Tab' })).toBeNull();
+  });
+  it('steps through speeds and stays within them', () => {
+    expect(speedBy(1, 1)).toBe(1.25);
+    expect(speedBy(0.5, -1)).toBe(0.5);
+    expect(speedBy(1.9, 1)).toBe(2);
+  });
+});
+
+describe('places', () => {
+  it('resumes to the second, and begins again what was over', () => {
+    expect(startAt(21_400_000, 52_000_000, null)).toBe(21.4);
+    expect(startAt(51_000_000, 52_000_000, null)).toBe(0);
+    expect(startAt(0, 52_000_000, null)).toBe(0);
+    expect(startAt(21_000_000, 52_000_000, '0')).toBe(0);
+    expect(startAt(0, 52_000_000, '30.5')).toBe(30.5);
+    expect(startAt(7_000_000, 52_000_000, 'x')).toBe(7);
+  });
+  it('never seeks out of the film or onto its end', () => {
+    expect(seekTarget(-4, 60)).toBe(0);
+    expect(seekTarget(100, 60)).toBe(59.75);
+    expect(seekTarget(NaN, 60)).toBe(0);
+    expect(seekTarget(3, NaN)).toBe(0);
+  });
+});
+
+describe('the next episode', () => {
+  it('is offered near the end and begins at the end', () => {
+    expect(nextUp(100, 1000, false, false)).toEqual({ show: false });
+    expect(nextUp(991.2, 1000, false, false)).toEqual({ show: true, seconds: 9 });
+    expect(nextUp(1000, 1000, true, false)).toEqual({ show: true, seconds: 0 });
+    expect(nextUp(1, 9, false, false)).toEqual({ show: false });
+    expect(nextUp(7, 9, false, false)).toEqual({ show: true, seconds: 2 });
+  });
+  it('stays away when declined', () => {
+    expect(nextUp(1000, 1000, true, true)).toEqual({ show: false });
+  });
+});
+
+describe('heartbeats', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+  it('tell while playing, at once on change, and nothing twice', () => {
+    let now = { position_us: 0, state: 'playing' };
+    const sent: string[] = [];
+    const heart = new Heart(5000, () => now, (leaving) => sent.push(`${now.state} ${now.position_us} ${leaving}`));
+    heart.start();
+    now = { position_us: 5_000_000, state: 'playing' };
+    vi.advanceTimersByTime(5000);
+    now = { position_us: 6_000_000, state: 'paused' };
+    heart.beat();
+    heart.beat(true);
+    vi.advanceTimersByTime(20_000);
+    heart.stop();
+    now = { position_us: 9_000_000, state: 'playing' };
+    vi.advanceTimersByTime(20_000);
+    expect(sent).toEqual(['playing 5000000 false', 'paused 6000000 false']);
+  });
+});
+
+it('reads a stored caption style, whatever was stored', () => {
+  expect(readCaptionStyle('{"size":"huge","colour":"pink"}')).toEqual({ size: 'huge', colour: 'white', back: 'shadow' });
+  for (const odd of [null, '', '[]', '"x"', '{', 'null']) expect(readCaptionStyle(odd).size).toBe('usual');
+});

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Who is signed in, and whose profile: one value for the whole face.
+import { useEffect, useState } from 'preact/hooks';
+import { ApiError, session as api, whenSignedOut, type Profile, type Session } from '../shared/api';
+import { chooseLanguage } from '../shared/i18n';
+import { forgetKept } from '../shared/use';
+
+export type Who =
+  | { state: 'asking' }
+  | { state: 'out' }
+  | { state: 'failed'; error: unknown }
+  | { state: 'in'; session: Session };
+
+let who: Who = { state: 'asking' };
+const listeners = new Set<() => void>();
+
+function become(next: Who): void {
+  who = next;
+  if (next.state === 'in') chooseLanguage(next.session.profile?.language);
+  document.documentElement.lang = (next.state === 'in' && next.session.profile?.language) || 'en';
+  listeners.forEach((listener) => listener());
+}
+
+export function useWho(): Who {
+  const [value, setValue] = useState(who);
+  useEffect(() => {
+    const listener = () => setValue(who);
+    listeners.add(listener);
+    listener();
+    return () => void listeners.delete(listener);
+  }, []);
+  return value;
+}
+
+export const profileKey = (): string => (who.state === 'in' ? (who.session.profile?.id ?? '') : '');
+export const mayOperate = (session: Session): boolean =>
+  session.user.role === 'operator' || session.user.role === 'admin';
+
+export async function findOut(): Promise<void> {
+  try {
+    const session = await api.get();
+    become(session?.user ? { state: 'in', session } : { state: 'out' });
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) become({ state: 'out' });
+    else become({ state: 'failed', error });
+  }
+}
+
+export async function signIn(name: string, password: string): Promise<void> {
+  const session = await api.signIn(name, password);
+  forgetKept();
+  become({ state: 'in', session });
+}
+
+export async function signOut(): Promise<void> {
+  await api.signOut().catch(() => {}); // a session that is gone already is what was asked for
+  forgetKept();
+  become({ state: 'out' });
+}
+
+export async function choose(profile: Profile): Promise<void> {
+  await api.choose(profile.id);
+  if (who.state !== 'in') return;
+  forgetKept();
+  become({ state: 'in', session: { ...who.session, profile } });
+}
+
+/** Back to the question who is watching, without telling the server: nobody is chosen until somebody is. */
+export function leaveProfile(): void {
+  if (who.state === 'in') become({ state: 'in', session: { ...who.session, profile: null } });
+}
+
+export function startSession(): void {
+  whenSignedOut(() => {
+    if (who.state === 'in') {
+      forgetKept();
+      become({ state: 'out' });
+    }
+  });
+  void findOut();
+}
