@@ -29,6 +29,8 @@ struct media_reader {
     int64_t packet_pts; // of the one given to the decoder last
     bool container_reported;
     VEC(struct media_defect) defects;
+    VEC(int64_t) cells;
+    bool cell_opens; // the decoder to be opened next begins at a point
 };
 
 int media_decoder_open(const AVStream *stream, AVCodecContext **ret)
@@ -67,6 +69,7 @@ void media_reader_free(struct media_reader **ptr)
     media_log_leave(before);
     media_file_free(&r->file);
     vec_free(&r->defects);
+    vec_free(&r->cells);
     free(r);
 }
 
@@ -186,6 +189,7 @@ static int start(struct media_reader *r)
     FAIL_IF(got == 0, ERR_CORRUPT, "no random-access point at pts %" PRId64,
             r->config.timeline->raps.data[rap].pts);
     r->next_rap = rap + 1;
+    r->cell_opens = true;
     r->file->log = (struct media_log){0};
     return 0;
 }
@@ -240,6 +244,7 @@ static bool at_cell_end(struct media_reader *r)
         av_packet_unref(r->packet);
     }
     r->next_rap++;
+    r->cell_opens = !r->packet_end;
     return true;
 }
 
@@ -269,6 +274,10 @@ static int send_packet(struct media_reader *r, const AVPacket *packet)
 
 static int open_cell(struct media_reader *r)
 {
+    if (r->cell_opens) {
+        r->cell_opens = false;
+        TRY(vec_push(&r->cells, r->index));
+    }
     struct media_log log = {0};
     struct media_log *before = media_log_enter(&log);
     int err = media_decoder_open(r->stream, &r->codec);
@@ -392,6 +401,12 @@ const struct media_defect *media_reader_defects(const struct media_reader *r,
 {
     *ret_count = r->defects.len;
     return r->defects.data;
+}
+
+const int64_t *media_reader_cells(const struct media_reader *r, size_t *ret_count)
+{
+    *ret_count = r->cells.len;
+    return r->cells.data;
 }
 
 int64_t media_reader_position(const struct media_reader *r)

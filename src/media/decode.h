@@ -58,6 +58,9 @@ const AVCodecContext *media_reader_codec(const struct media_reader *);
 // What went wrong so far, at most MEDIA_DEFECTS_MAX; owned by the reader.
 const struct media_defect *media_reader_defects(const struct media_reader *,
                                                 size_t *ret_count);
+// The index of the first frame of each cell entered so far that begins at a point, in the order of
+// the points from the first one at or behind the start; owned by the reader.
+const int64_t *media_reader_cells(const struct media_reader *, size_t *ret_count);
 // Bytes of the file consumed so far, for progress.
 int64_t media_reader_position(const struct media_reader *);
 // Packets given to decoders so far.

@@ -47,7 +47,7 @@ static void mistakes_have_file_and_line(void **state)
         const char *word;
     } cases[] = {
         {HEAD "video:\n" RUNG "  - {codec: h265, height: 240, preset: fast, crf: 25, "
-                              "max_kbps: 400, buffer_ms: 2000}\naudio: []\n",
+              "max_kbps: 400, buffer_ms: 2000}\naudio: []\n",
          6, "h265"},
         {HEAD "video:\n" RUNG RUNG "audio: []\n", 6, "already"},
         {HEAD "video:\n  - codec: h264\n    height: 241\n    preset: veryfast\n    crf: "

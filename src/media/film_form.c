@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The form of the picture, decided on pictures: fields, bars, size, colour.
+#include "media/film.h"
+
+#include <string.h>
+
+#define MOVES     FEATURE_ONE // mean level of difference
+#define MIN_VOTES 4
+#define MIN_BAR   4 // pixels, and a hundredth of the side
+#define LIT_PPM   900000
+
+// --- fields -------------------------------------------------------------------------------------
+
+// Where a picture moves: fields of one progressive frame fit each other better than they fit the
+// frame before; an interlaced frame's first field fits the second field before it about as well,
+// and its second field does not fit the first before it. (The measures are those of ffmpeg's
+// idet, split over two pictures.)
+enum vote { VOTE_NONE, VOTE_PROGRESSIVE, VOTE_TOP, VOTE_BOTTOM };
+
+static enum vote vote_of(const struct media_feature *f)
+{
+    if ((f->flags & (FEATURE_FIRST | FEATURE_RESIZED)) || f->difference < MOVES ||
+        film_is_black(f)) {
+        return VOTE_NONE;
+    }
+    uint64_t top = f->top_on_bottom, bottom = f->bottom_on_top;
+    uint64_t low = MIN(top, bottom), high = MAX(top, bottom);
+    if ((uint64_t)f->comb * 3 < low * 2) {
+        return VOTE_PROGRESSIVE;
+    }
+    if (high * 10 > low * 11 + 10 * FEATURE_ONE / 4) {
+        return top < bottom ? VOTE_TOP : VOTE_BOTTOM;
+    }
+    return VOTE_NONE;
+}
+
+static const char *scan_by_votes(const int64_t votes[4], bool flagged, bool top_first)
+{
+    int64_t fields = votes[VOTE_TOP] + votes[VOTE_BOTTOM];
+    int64_t all = fields + votes[VOTE_PROGRESSIVE];
+    if (all <
+        MIN_VOTES) { // nothing moves: the stream's word, where nothing speaks against it
+        return flagged && votes[VOTE_PROGRESSIVE] == 0 ? (top_first ? "tff" : "bff")
+                                                       : "progressive";
+    }
+    if (fields * 10 < all) {
+        return "progressive";
+    }
+    if (fields * 10 < all * 6) {
+        return "mixed";
+    }
+    return votes[VOTE_TOP] >= 3 * votes[VOTE_BOTTOM]   ? "tff"
+           : votes[VOTE_BOTTOM] >= 3 * votes[VOTE_TOP] ? "bff"
+                                                       : "mixed";
+}
+
+int film_detect_scan(struct media_film *film, char ret_scan[16])
+{
+    int64_t votes[4] = {0}, flagged = 0, top_first = 0;
+    for (int64_t i = 0; i < film->count; i++) {
+        votes[vote_of(&film->frames[i])]++;
+        flagged += (film->frames[i].flags & FEATURE_INTERLACED) != 0;
+        top_first += (film->frames[i].flags & FEATURE_TOP_FIRST) != 0;
+    }
+    bool says_interlaced = flagged * 2 > film->count;
+    const char *scan = scan_by_votes(votes, says_interlaced, top_first * 2 > film->count);
+    TRY(str_copy(ret_scan, 16, str_of(scan)));
+    bool interlaced = strcmp(scan, "progressive") != 0;
+    if (!interlaced && !says_interlaced) {
+        return 0;
+    }
+    bool hidden = interlaced && !says_interlaced;
+    return film_add(film, interlaced ? "interlaced" : "field_order",
+                    hidden ? FINDING_WARNING : FINDING_INFO, 0, film->count,
+                    json_pack("{s:s, s:I, s:I, s:I, s:I}", "scan", scan, "top_first",
+                              (json_int_t)votes[VOTE_TOP], "bottom_first",
+                              (json_int_t)votes[VOTE_BOTTOM], "progressive",
+                              (json_int_t)votes[VOTE_PROGRESSIVE], "flagged_interlaced",
+                              (json_int_t)flagged));
+}
+
+// --- bars -----------------------------------------------------------------------------------------
+
+static int bar(int pixels, int side)
+{
+    int even = pixels / 2 * 2;
+    return even >= MAX(MIN_BAR, side / 100) ? even : 0;
+}
+
+int film_detect_crop(struct media_film *film, struct media_crop *ret)
+{
+    const int width = film->stream->width, height = film->stream->height;
+    struct media_crop whole = {0, 0, width, height};
+    int left = width, right = width, top = height, bottom = height;
+    int64_t lit = 0;
+    for (int64_t i = 0; i < film->count; i++) {
+        const struct media_feature *f = &film->frames[i];
+        if (f->black_ppm > LIT_PPM) {
+            continue;
+        }
+        lit++;
+        left = MIN(left, f->left);
+        right = MIN(right, f->right);
+        top = MIN(top, f->top);
+        bottom = MIN(bottom, f->bottom);
+    }
+    *ret = whole;
+    left = bar(left, width), right = bar(right, width);
+    top = bar(top, height), bottom = bar(bottom, height);
+    bool sane = left + right < width * 3 / 4 && top + bottom < height * 3 / 4;
+    if (lit == 0 || !sane || left + right + top + bottom == 0) {
+        return 0;
+    }
+    *ret = (struct media_crop){left, top, width - left - right, height - top - bottom};
+    return film_add(film, "letterbox", FINDING_INFO, 0, film->count,
+                    json_pack("{s:i, s:i, s:i, s:i}", "left", left, "top", top, "right",
+                              right, "bottom", bottom));
+}
+
+// --- looks ----------------------------------------------------------------------------------------
+
+static bool has_finding(const struct findings *list, const char *kind)
+{
+    vec_for_each (f, &list->items) {
+        if (strcmp(f->kind, kind) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int film_detect_looks(struct media_film *film, const struct media_look *looks,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *t = looks[i].transfer;
+        bool hdr = strcmp(t, "smpte2084") == 0 || strcmp(t, "arib-std-b67") == 0;
+        if (hdr && !has_finding(film->findings, "unsupported_hdr")) {
+            TRY(film_add(film, "unsupported_hdr", FINDING_ERROR, looks[i].frame,
+                         looks[i].frame + 1, json_pack("{s:s}", "transfer", t)));
+        }
+    }
+    for (size_t i = 1, told = 0; i < count && told < 100; i++, told++) {
+        const struct media_look *a = &looks[i - 1], *b = &looks[i];
+        bool grave = a->width != b->width || a->height != b->height ||
+                     strcmp(a->pixel_format, b->pixel_format) != 0;
+        TRY(film_add(film, "picture_changes", grave ? FINDING_ERROR : FINDING_WARNING,
+                     b->frame, b->frame + 1,
+                     json_pack("{s:[i,i], s:[i,i], s:s, s:s}", "from", a->width,
+                               a->height, "to", b->width, b->height, "pixel_format",
+                               b->pixel_format, "transfer", b->transfer)));
+    }
+    return 0;
+}
