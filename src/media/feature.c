@@ -273,20 +273,20 @@ static uint64_t digest_frame(const struct kernels *k, const AVFrame *f,
     return kernel_digest_finish(state);
 }
 
-// Rows of a group against each other: progressive pictures have little there.
-static uint32_t comb_inside(const struct kernels *k, const struct media_sample *m)
+// Fields of one picture against each other: progressive pictures have little there.
+static void compare_inside(const struct kernels *k, const struct media_sample *m,
+                           struct media_feature *f)
 {
     const size_t w = (size_t)m->width;
-    if (m->height < GROUP_ROWS) {
-        return 0;
-    }
-    uint64_t sum = 0;
-    int groups = m->height / GROUP_ROWS;
+    uint64_t bottom = 0, top = 0;
+    int groups = m->height < GROUP_ROWS ? 0 : m->height / GROUP_ROWS;
     for (int g = 0; g < groups; g++) {
         const uint8_t *r = m->rows + (size_t)g * GROUP_KEPT * w;
-        sum += k->comb(r, r + w, r + 2 * w, w) + k->comb(r + w, r + 2 * w, r + 3 * w, w);
+        bottom += k->comb(r, r + w, r + 2 * w, w);
+        top += k->comb(r + w, r + 2 * w, r + 3 * w, w);
     }
-    return levels(sum, 2 * w * (uint64_t)groups);
+    f->comb_bottom = levels(bottom, w * (uint64_t)groups);
+    f->comb_top = levels(top, w * (uint64_t)groups);
 }
 
 static void compare_fields(const struct kernels *k, const struct media_sample *before,
@@ -375,10 +375,10 @@ int media_scanner_frame(struct media_scanner *s, const AVFrame *frame,
         .min = scan.min,
         .max = scan.max,
         .flags = flags_of(frame, luma.full),
-        .comb = comb_inside(s->kernels, &s->now),
     };
     find_borders(s, &luma, &borders, &f);
     fill_grid(&s->now, luma.full, &f);
+    compare_inside(s->kernels, &s->now, &f);
     f.flags |= FEATURE_FIRST;
     if (s->has_before) {
         media_feature_compare(s->kernels, &s->before, &s->now, &f);

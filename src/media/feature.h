@@ -30,17 +30,18 @@ enum {
 };
 
 struct media_feature {
-    int64_t pts;                       // FINDING_NONE unknown
-    int64_t duration;                  // 0 unknown
-    uint64_t digest;                   // of all samples
-    uint32_t mean;                     // luma, ×256
-    uint32_t black_ppm;                // pixels that are black
-    uint32_t outside_ppm;              // sampled pixels outside nominal range
-    uint32_t difference;               // to the picture before: mean |Δ| ×256
-    uint32_t tile;                     // the same of the tile that differs most
-    uint32_t comb;                     // rows against their neighbours ×256
-    uint32_t top_on_bottom;            // top field against the bottom field before
-    uint32_t bottom_on_top;            // bottom field against the top field before
+    int64_t pts;            // FINDING_NONE unknown
+    int64_t duration;       // 0 unknown
+    uint64_t digest;        // of all samples
+    uint32_t mean;          // luma, ×256
+    uint32_t black_ppm;     // pixels that are black
+    uint32_t outside_ppm;   // sampled pixels outside nominal range
+    uint32_t difference;    // to the picture before: mean |Δ| ×256
+    uint32_t tile;          // the same of the tile that differs most
+    uint32_t comb_bottom;   // bottom field's rows against the top's around them ×256
+    uint32_t comb_top;      // top field's rows against the bottom's
+    uint32_t top_on_bottom; // as comb_bottom, with the bottom field of the picture before
+    uint32_t bottom_on_top; // as comb_top, with the top field of the picture before
     uint16_t left, top, right, bottom; // dark borders, pixels
     uint8_t min, max, flags;
     uint8_t grid[FEATURE_GRID * FEATURE_GRID]; // mean luma

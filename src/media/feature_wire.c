@@ -10,7 +10,7 @@
 #define VERSION      1
 #define MAX_FRAMES   50000000
 #define MAX_LOOKS    10000
-#define FRAME_BYTES  (3 * 8 + 8 * 4 + 4 * 4 + 3 + FEATURE_GRID * FEATURE_GRID)
+#define FRAME_BYTES  (3 * 8 + 9 * 4 + 4 * 4 + 3 + FEATURE_GRID * FEATURE_GRID)
 #define LOOK_BYTES   (8 + 4 * 4 + 5 * 4)
 #define DEFECT_BYTES (1 + 3 * 8 + 4)
 
@@ -29,9 +29,10 @@ static void write_frame(struct buf *out, const struct media_feature *f)
     wire_i64(out, f->pts);
     wire_i64(out, f->duration);
     wire_i64(out, (int64_t)f->digest);
-    const uint32_t words[] = {f->mean, f->black_ppm, f->outside_ppm,   f->difference,
-                              f->tile, f->comb,      f->top_on_bottom, f->bottom_on_top,
-                              f->left, f->top,       f->right,         f->bottom};
+    const uint32_t words[] = {
+        f->mean,        f->black_ppm, f->outside_ppm,   f->difference,    f->tile,
+        f->comb_bottom, f->comb_top,  f->top_on_bottom, f->bottom_on_top, f->left,
+        f->top,         f->right,     f->bottom};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         wire_u32(out, words[i]);
     }
@@ -55,8 +56,9 @@ static void read_frame(struct wire *w, struct media_feature *f)
     f->pts = wire_get_i64(w);
     f->duration = wire_get_i64(w);
     f->digest = (uint64_t)wire_get_i64(w);
-    uint32_t *words[] = {&f->mean, &f->black_ppm, &f->outside_ppm,   &f->difference,
-                         &f->tile, &f->comb,      &f->top_on_bottom, &f->bottom_on_top};
+    uint32_t *words[] = {&f->mean,       &f->black_ppm,     &f->outside_ppm,
+                         &f->difference, &f->tile,          &f->comb_bottom,
+                         &f->comb_top,    &f->top_on_bottom, &f->bottom_on_top};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         *words[i] = wire_get_u32(w);
     }

@@ -3,6 +3,7 @@
 // The form of the picture, decided on pictures: fields, bars, size, colour.
 #include "media/film.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MOVES     FEATURE_ONE // mean level of difference
@@ -12,24 +13,28 @@
 
 // --- fields -------------------------------------------------------------------------------------
 
-// Where a picture moves: fields of one progressive frame fit each other better than they fit the
-// frame before; an interlaced frame's first field fits the second field before it about as well,
-// and its second field does not fit the first before it. (The measures are those of ffmpeg's
-// idet, split over two pictures.)
+// Each field against the other field of its own picture, and against that of the picture before:
+// what the second has more than the first is motion between the two (standing edges, of bars
+// too, cancel). In a progressive film both fields moved alike. In an interlaced one the first field
+// of a picture is as near to the second field before it as to the one behind it, so its excess
+// is next to nothing; the second field's is not. (The idea is that of ffmpeg's idet.)
 enum vote { VOTE_NONE, VOTE_PROGRESSIVE, VOTE_TOP, VOTE_BOTTOM };
 
 static enum vote vote_of(const struct media_feature *f)
 {
-    if ((f->flags & (FEATURE_FIRST | FEATURE_RESIZED)) || f->difference < MOVES ||
-        film_is_black(f)) {
+    if ((f->flags & (FEATURE_FIRST | FEATURE_RESIZED)) || film_is_black(f)) {
         return VOTE_NONE;
     }
-    uint64_t top = f->top_on_bottom, bottom = f->bottom_on_top;
-    uint64_t low = MIN(top, bottom), high = MAX(top, bottom);
-    if ((uint64_t)f->comb * 3 < low * 2) {
+    int64_t top = (int64_t)f->top_on_bottom - f->comb_bottom;
+    int64_t bottom = (int64_t)f->bottom_on_top - f->comb_top;
+    int64_t low = MIN(top, bottom), high = MAX(top, bottom);
+    if (high < MOVES) {
+        return VOTE_NONE;
+    }
+    if (low * 2 > high) {
         return VOTE_PROGRESSIVE;
     }
-    if (high * 10 > low * 11 + 10 * FEATURE_ONE / 4) {
+    if (low * 5 < high) {
         return top < bottom ? VOTE_TOP : VOTE_BOTTOM;
     }
     return VOTE_NONE;
@@ -82,10 +87,14 @@ int film_detect_scan(struct media_film *film, char ret_scan[16])
 
 // --- bars -----------------------------------------------------------------------------------------
 
-static int bar(int pixels, int side)
+// Bars come in pairs of about the same width; one alone is a dark place in the picture.
+static void bar_pair(int *one, int *other, int side)
 {
-    int even = pixels / 2 * 2;
-    return even >= MAX(MIN_BAR, side / 100) ? even : 0;
+    int least = MAX(MIN_BAR, side / 100);
+    bool pair =
+        MIN(*one, *other) >= least && abs(*one - *other) <= MAX(MAX(*one, *other) / 4, 4);
+    *one = pair ? *one / 2 * 2 : 0;
+    *other = pair ? *other / 2 * 2 : 0;
 }
 
 int film_detect_crop(struct media_film *film, struct media_crop *ret)
@@ -106,8 +115,8 @@ int film_detect_crop(struct media_film *film, struct media_crop *ret)
         bottom = MIN(bottom, f->bottom);
     }
     *ret = whole;
-    left = bar(left, width), right = bar(right, width);
-    top = bar(top, height), bottom = bar(bottom, height);
+    bar_pair(&left, &right, width);
+    bar_pair(&top, &bottom, height);
     bool sane = left + right < width * 3 / 4 && top + bottom < height * 3 / 4;
     if (lit == 0 || !sane || left + right + top + bottom == 0) {
         return 0;

@@ -114,7 +114,8 @@ static double contrast(const struct media_feature *f)
 static double appeal(const struct media_film *film, int64_t i)
 {
     const struct media_feature *f = &film->frames[i];
-    double mean = (double)f->mean / FEATURE_ONE, sharp = (double)f->comb / FEATURE_ONE;
+    double mean = (double)f->mean / FEATURE_ONE,
+           sharp = (double)(f->comb_top + f->comb_bottom) / (2 * FEATURE_ONE);
     double bright = mean < 60 ? mean / 60 : mean > 180 ? MAX(255 - mean, 0) / 75 : 1;
     double steady = 4 * FEATURE_ONE / (double)(4 * FEATURE_ONE + f->difference);
     if (i + 1 < film->count) {

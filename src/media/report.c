@@ -101,8 +101,7 @@ static int shots_to_json(const struct media_report *r, json_t **ret)
 int media_report_to_json(const struct media_report *r, json_t **ret)
 {
     AUTO(json_free)
-    json_t *source = NULL,
-           *findings = NULL, *loudness = NULL, *shots = NULL;
+    json_t *source = NULL, *findings = NULL, *loudness = NULL, *shots = NULL;
     TRY(media_source_to_json(r->source, &source));
     TRY(findings_to_json(&r->findings, &findings));
     TRY(loudness_to_json(r, &loudness));
