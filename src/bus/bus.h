@@ -49,8 +49,9 @@ int bus_follower_tell(struct bus_follower *, json_t *message);
 
 // --- findings register --------------------------------------------------------------------
 
-// Identified by subject, kind, place and detector: a rerun updates, never duplicates. Findings of
-// (subject, detector) that `list` no longer holds become `fixed`.
+// Identified by subject, kind, place and detector ("name@version"): a rerun updates, never
+// duplicates. Findings of (subject, detector in any version) that `list` no longer holds become
+// `fixed`. Event findings.changed.v1 {"detector","found","opened","fixed"} about the subject.
 int bus_findings_put(struct store_tx *, const char *subject, const char *detector,
                      const struct findings *list);
 // One more, without fixing others ("report a problem").
@@ -89,7 +90,8 @@ struct bus_notifier_config {
     const char *smtp_url;  // "smtp://127.0.0.1:25", "smtps://…"; NULL: notices wait
     const char *smtp_user; // NULL: no authentication
     const char *smtp_password;
-    const char *mail_from;
+    const char *mail_from; // NULL: "marquee@localhost"
+    int64_t retry_us;      // pause after the first failure, doubled each time; 0: 30 s
 };
 int bus_notifier_start(struct bus_notifier **ret, const struct bus_notifier_config *);
 void bus_notifier_stop(struct bus_notifier **);
