@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { render } from 'preact';
+import { startRouter } from '../shared/router';
+import { App } from './app';
 import '../shared/tokens.css';
 import '../shared/components.css';
-import { startRouter } from '../shared/router';
+import './desk.css';
+import './report.css';
 
 startRouter('/desk/');
-render(<main />, document.getElementById('app')!);
+render(<App />, document.getElementById('app')!);

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The desk's calls, one function a route of docs/plan/0002, with the desk's own fuller types.
+
+import { API, ApiError, ask } from '../shared/api';
+import { href } from '../shared/router';
+import type { CloudEvent } from '../shared/sse';
+import type {
+  Delivery,
+  Finding,
+  Job,
+  Partner,
+  Plan,
+  Report,
+  Request,
+  Session,
+  Title,
+  Card,
+  User,
+} from './types';
+
+const BASE = `${API}/`;
+
+const call = <T>(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown, signal?: AbortSignal): Promise<T> =>
+  ask<T>(method, `/${path}`, body, { signal });
+const get = <T>(path: string, signal?: AbortSignal): Promise<T> => call<T>('GET', path, undefined, signal);
+const id = encodeURIComponent;
+
+const query = (values: Parameters<typeof href>[1]): string => href('', values);
+
+export const api = {
+  session: (s?: AbortSignal) => get<Session>('session', s),
+  signIn: (name: string, password: string) => call<Session>('POST', 'session', { name, password }),
+  signOut: () => call<null>('DELETE', 'session'),
+
+  deliveries: async (s?: AbortSignal) => (await get<{ deliveries: Delivery[] }>('deliveries', s)).deliveries,
+  delivery: (d: string, s?: AbortSignal) => get<Delivery>(`deliveries/${id(d)}`, s),
+  deliver: (body: {
+    upload_id: string;
+    title?: string;
+    title_id?: string;
+    partner?: string;
+    answers?: string;
+  }) => call<{ delivery_id: string; job_id: string }>('POST', 'deliveries', body),
+  again: (d: string) => call<{ delivery_id: string; job_id: string }>('POST', `deliveries/${id(d)}/again`, {}),
+  report: (d: string, s?: AbortSignal) => get<Report>(`deliveries/${id(d)}/report`, s),
+  framePts: (d: string, start: number, end: number, s?: AbortSignal) =>
+    get<{ start: number; pts: number[] }>(`deliveries/${id(d)}/frames${query({ start, end })}`, s),
+  stillUrl: (d: string, n: number) => `${BASE}deliveries/${id(d)}/stills/${n}.jpg`,
+  frameUrl: (d: string, n: number) => `${BASE}deliveries/${id(d)}/frames/${n}.jpg`,
+
+  requests: async (s?: AbortSignal) => {
+    const r = await get<{ requests: Request[] } | Request[]>('requests', s);
+    return Array.isArray(r) ? r : r.requests;
+  },
+  request: (r: string, s?: AbortSignal) => get<Request>(`requests/${id(r)}`, s),
+
+  jobs: async (subject: string | null, limit: number, s?: AbortSignal) => {
+    const r = await get<{ jobs: Job[] } | Job[]>(`jobs${query({ subject, limit })}`, s);
+    return Array.isArray(r) ? r : r.jobs;
+  },
+  job: (j: string, s?: AbortSignal) => get<Job>(`jobs/${id(j)}`, s),
+  rerun: (j: string) => call<unknown>('POST', `jobs/${id(j)}/rerun`, {}),
+  cancel: (j: string) => call<unknown>('POST', `jobs/${id(j)}/cancel`, {}),
+  log: async (j: string, step: string, offset: number, signal?: AbortSignal) => {
+    const answer = await fetch(`${BASE}jobs/${id(j)}/log${query({ step, offset })}`, { cache: 'no-store', signal });
+    if (!answer.ok) throw new ApiError(answer.status, `http_${answer.status}`, '', null);
+    return new Uint8Array(await answer.arrayBuffer());
+  },
+
+  findings: async (
+    q: { subject?: string | null; kind?: string | null; state?: string | null; limit?: number; before?: string | null },
+    s?: AbortSignal,
+  ) => {
+    const r = await get<{ findings: Finding[] } | Finding[]>(`findings${query(q)}`, s);
+    return Array.isArray(r) ? r : r.findings;
+  },
+  waive: (f: string, why: string, until: string) => call<unknown>('POST', `findings/${id(f)}/waive`, { why, until }),
+  reopen: (f: string) => call<unknown>('POST', `findings/${id(f)}/reopen`, {}),
+
+  titles: async (q: { query?: string; limit?: number; after?: string | null }, s?: AbortSignal) =>
+    (await get<{ titles: Card[] }>(`titles${query(q)}`, s)).titles,
+  title: (t: string, s?: AbortSignal) => get<Title>(`titles/${id(t)}`, s),
+  editTitle: (t: string, change: Partial<Title>) => call<Title | null>('PATCH', `titles/${id(t)}`, change),
+  withdraw: (t: string) => call<unknown>('DELETE', `titles/${id(t)}`),
+  restore: (t: string) => call<unknown>('POST', `titles/${id(t)}/restore`, {}),
+
+  history: async (subject: string, limit: number, s?: AbortSignal) =>
+    (await get<{ events: CloudEvent[] }>(`history${query({ subject, limit })}`, s)).events,
+
+  users: async (s?: AbortSignal) => {
+    const r = await get<{ users: User[] } | User[]>('users', s);
+    return Array.isArray(r) ? r : r.users;
+  },
+  addUser: (u: { name: string; role: string; password: string; partner?: string; plan?: string }) =>
+    call<unknown>('POST', 'users', u),
+  partners: async (s?: AbortSignal) => {
+    const r = await get<{ partners: Partner[] } | Partner[]>('partners', s);
+    return Array.isArray(r) ? r : r.partners;
+  },
+  addPartner: (p: { name: string; email?: string }) => call<unknown>('POST', 'partners', p),
+  plans: async (s?: AbortSignal) => {
+    const r = await get<{ plans: Plan[] } | Plan[]>('plans', s);
+    return Array.isArray(r) ? r : r.plans;
+  },
+};

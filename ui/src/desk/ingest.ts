@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Files on their way in. An upload begins the moment a file is dropped; what it is (title,
+// partner, the request that it answers) is said meanwhile, and the delivery is made when both are
+// there. What is known of an upload outlives a reload in localStorage; the bytes on the server do
+// anyway. A browser gives a page no file twice: after a reload the person drops it again, the
+// fingerprint finds its upload, and it goes on where the server says.
+
+import { ApiError } from '../shared/api';
+import { api } from './api';
+import { tusFingerprint, type TusState } from './tus';
+import { TusUpload } from './tus_driver';
+
+export interface IngestForm {
+  title: string;
+  titleId: string;
+  partner: string;
+  answers: string;
+}
+
+export interface IngestItem {
+  readonly key: string; // the fingerprint
+  readonly name: string;
+  readonly size: number;
+  form: IngestForm;
+  wanted: boolean; // the person pressed "deliver"
+  upload: TusState | null; // null: known of an earlier visit, waits for its file
+  place: string | null;
+  kept: number; // bytes the server had when last heard
+  error: ApiError | null;
+  delivery: { delivery_id: string; job_id: string } | null;
+  delivering: boolean;
+  samples: { at: number; sent: number }[]; // of the last seconds, for the rate
+}
+
+const STORE = 'marquee.desk.uploads';
+const PARALLEL = 2;
+const KEEP_MS = 7 * 86_400_000;
+
+interface Kept {
+  name: string;
+  size: number;
+  place: string | null;
+  offset: number;
+  form: IngestForm;
+  wanted: boolean;
+  at: number;
+}
+
+const running = new Map<string, TusUpload>();
+const queue: string[] = [];
+let items: IngestItem[] = load();
+const listeners = new Set<() => void>();
+
+function load(): IngestItem[] {
+  try {
+    const all = JSON.parse(localStorage.getItem(STORE) ?? '{}') as Record<string, Kept>;
+    return Object.entries(all)
+      .filter(([, k]) => Date.now() - k.at < KEEP_MS)
+      .map(([key, k]) => ({
+        key,
+        name: k.name,
+        size: k.size,
+        form: k.form,
+        wanted: k.wanted,
+        upload: null,
+        place: k.place,
+        kept: k.offset,
+        error: null,
+        delivery: null,
+        delivering: false,
+        samples: [],
+      }));
+  } catch {
+    return []; // storage is off or damaged: uploads work, they only start anew after a reload
+  }
+}
+
+function save(): void {
+  const all: Record<string, Kept> = {};
+  for (const i of items)
+    if (i.delivery === null && i.place !== null)
+      all[i.key] = { name: i.name, size: i.size, place: i.place, offset: i.kept, form: i.form, wanted: i.wanted, at: Date.now() };
+  try {
+    localStorage.setItem(STORE, JSON.stringify(all));
+  } catch {
+    // As above.
+  }
+}
+
+function changed(): void {
+  items = [...items];
+  for (const l of listeners) l();
+}
+
+export function ingestItems(): readonly IngestItem[] {
+  return items;
+}
+
+export function ingestSubscribe(l: () => void): () => void {
+  listeners.add(l);
+  return () => void listeners.delete(l);
+}
+
+// "The.Grand_Prix-1906 (1080p).mov" → "The Grand Prix 1906"
+export function titleOfFile(name: string): string {
+  const stem = name.replace(/\.[a-z0-9]{1,5}$/i, '');
+  const words = stem
+    .replace(/[([{].*?[)\]}]/g, ' ')
+    .replace(/[._-]+/g, ' ')
+    .replace(/\b(\d{3,4}[pi]|4k|uhd|x26[45]|h\.?26[45]|av1|hevc|web|master|mezzanine|prores)\b/gi, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
+  const text = words === '' ? stem : words;
+  return text === text.toLowerCase() ? text.replace(/(^|\s)\p{L}/gu, (c) => c.toUpperCase()) : text;
+}
+
+export function ingestAdd(files: readonly File[], form: Partial<IngestForm> = {}): void {
+  for (const file of files) {
+    const key = tusFingerprint(file);
+    const known = items.find((i) => i.key === key);
+    if (known && known.upload !== null && known.upload.phase !== 'failed' && known.delivery === null) continue;
+    const item: IngestItem = known && known.delivery === null ? known : {
+      key,
+      name: file.name,
+      size: file.size,
+      form: { title: titleOfFile(file.name), titleId: '', partner: '', answers: '', ...form },
+      wanted: false,
+      upload: null,
+      place: null,
+      kept: 0,
+      error: null,
+      delivery: null,
+      delivering: false,
+      samples: [],
+    };
+    if (item !== known) items = [item, ...items.filter((i) => i.key !== key)];
+    else if (Object.keys(form).length > 0) item.form = { ...item.form, ...form };
+    const upload = new TusUpload({
+      endpoint: '/api/v1/uploads',
+      file,
+      place: item.place,
+      onChange: (state) => progressed(key, state),
+    });
+    item.upload = upload.state;
+    item.error = null;
+    running.set(key, upload);
+    queue.push(key);
+  }
+  pump();
+  changed();
+}
+
+function active(): number {
+  return items.filter((i) => i.upload && ['creating', 'asking', 'sending', 'waiting'].includes(i.upload.phase)).length;
+}
+
+function pump(): void {
+  while (queue.length > 0 && active() < PARALLEL) {
+    const key = queue.shift()!;
+    const u = running.get(key);
+    if (u?.state.phase === 'idle') u.start();
+  }
+}
+
+function progressed(key: string, state: TusState): void {
+  const item = items.find((i) => i.key === key);
+  if (!item) return;
+  const kept = item.kept;
+  item.upload = state;
+  const at = Date.now();
+  if (state.phase === 'sending') {
+    item.samples.push({ at, sent: state.sent });
+    while (item.samples.length > 2 && at - item.samples[0]!.at > 8_000) item.samples.shift();
+  } else item.samples = [];
+  item.kept = state.offset;
+  if (item.place !== state.place || kept !== state.offset) {
+    item.place = state.place;
+    save();
+  }
+  if (state.phase === 'done' || state.phase === 'failed' || state.phase === 'paused') pump();
+  if (state.phase === 'done') void deliver(item);
+  changed();
+}
+
+// Bytes a second over the last seconds; null while nothing can be said.
+export function ingestRate(item: IngestItem): number | null {
+  const first = item.samples[0];
+  const last = item.samples[item.samples.length - 1];
+  if (!first || !last || last.at - first.at < 400) return null;
+  return Math.max(0, ((last.sent - first.sent) * 1000) / (last.at - first.at));
+}
+
+export function ingestWant(key: string, form: IngestForm): void {
+  const item = items.find((i) => i.key === key);
+  if (!item) return;
+  item.form = form;
+  item.wanted = true;
+  item.error = null;
+  save();
+  void deliver(item);
+  changed();
+}
+
+export function ingestEdit(key: string, form: IngestForm): void {
+  const item = items.find((i) => i.key === key);
+  if (!item) return;
+  item.form = form;
+  save();
+  changed();
+}
+
+async function deliver(item: IngestItem): Promise<void> {
+  if (!item.wanted || item.delivering || item.delivery || item.upload?.phase !== 'done' || item.place === null) return;
+  item.delivering = true;
+  changed();
+  try {
+    const text = (v: string): string | undefined => (v.trim() === '' ? undefined : v.trim());
+    item.delivery = await api.deliver({
+      upload_id: decodeURIComponent(item.place.split('/').pop()!),
+      title: text(item.form.title),
+      title_id: text(item.form.titleId),
+      partner: text(item.form.partner),
+      answers: text(item.form.answers),
+    });
+    item.error = null;
+  } catch (e) {
+    item.error = e instanceof ApiError ? e : new ApiError(0, 'unreachable', '', null);
+    item.wanted = false;
+  }
+  item.delivering = false;
+  save();
+  changed();
+}
+
+export function ingestPause(key: string): void {
+  const at = queue.indexOf(key);
+  if (at >= 0) queue.splice(at, 1);
+  running.get(key)?.pause();
+}
+
+export function ingestResume(key: string): void {
+  const u = running.get(key);
+  if (u?.state.phase === 'failed') u.retry();
+  else if (u?.state.phase === 'waiting') u.retry();
+  else u?.resume();
+}
+
+// Forgets a file: of an unfinished one the server drops its bytes, too.
+export function ingestDiscard(key: string): void {
+  const item = items.find((i) => i.key === key);
+  const u = running.get(key);
+  items = items.filter((i) => i.key !== key);
+  running.delete(key);
+  const at = queue.indexOf(key);
+  if (at >= 0) queue.splice(at, 1);
+  if (item && item.delivery === null) {
+    if (u) void u.discard();
+    else if (item.place !== null)
+      void fetch(item.place, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }).catch(() => undefined);
+  }
+  save();
+  pump();
+  changed();
+}
+
+export function ingestBusy(): boolean {
+  return active() > 0;
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Who may do what, who delivers, what members pay for: for administrators.
+
+import type { ComponentChildren, JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import { Button, Dialog, ErrorNote, Field } from '../../shared/components/base';
+import { toast } from '../../shared/components/toasts';
+import { useQueryWord } from '../../shared/router';
+import { api } from '../api';
+import { Failure, Skeletons } from '../notes';
+import { useResource, type Resource } from '../resource';
+import { t, type TextKey } from '../text';
+import type { Role } from '../types';
+
+const tabs = ['users', 'partners', 'plans'] as const;
+type Tab = (typeof tabs)[number];
+const roles: readonly Role[] = ['viewer', 'operator', 'admin', 'partner', 'agent'];
+
+export function PeoplePage(): JSX.Element {
+  const [word, setWord] = useQueryWord('show');
+  const tab: Tab = tabs.find((x) => x === word) ?? 'users';
+  const users = useResource('users', api.users);
+  const partners = useResource('partners', api.partners);
+  const plans = useResource('plans', api.plans);
+  const [adding, setAdding] = useState(false);
+  const of: Record<Tab, Pick<Resource<unknown>, 'error' | 'reload' | 'loading'>> = { users, partners, plans };
+  return (
+    <div class="page">
+      <header class="head">
+        <h1>{t('people')}</h1>
+        {tab !== 'plans' && (
+          <Button kind="primary" size="small" icon="plus" onClick={() => setAdding(true)}>
+            {t(`people.add.${tab}`)}
+          </Button>
+        )}
+      </header>
+      <div class="tabs" role="tablist" aria-label={t('people')}>
+        {tabs.map((x) => (
+          <button key={x} type="button" role="tab" aria-selected={x === tab} onClick={() => setWord(x === 'users' ? '' : x)}>
+            {t(`people.${x}`)}
+          </button>
+        ))}
+      </div>
+      <Failure of={of[tab]} />
+      {of[tab].loading && <Skeletons rows={5} />}
+      {tab === 'users' && users.value && (
+        <Rows head={[t('people.name'), t('people.role'), t('people.partner')]} none={t('people.users.none')}>
+          {users.value.map((u) => (
+            <tr key={u.id}>
+              <td>{u.name}</td>
+              <td>{t(`role.${u.role}` as TextKey)}</td>
+              <td>{u.partner ?? <span class="faint">–</span>}</td>
+            </tr>
+          ))}
+        </Rows>
+      )}
+      {tab === 'partners' && partners.value && (
+        <Rows head={[t('people.name'), t('people.mail')]} none={t('people.partners.none')}>
+          {partners.value.map((p) => (
+            <tr key={p.id}>
+              <td>{p.name}</td>
+              <td>{p.email ?? <span class="faint">{t('people.mail.none')}</span>}</td>
+            </tr>
+          ))}
+        </Rows>
+      )}
+      {tab === 'plans' && plans.value && (
+        <Rows head={[t('people.name'), t('people.height'), t('people.streams')]} none={t('people.plans.none')}>
+          {plans.value.map((p) => (
+            <tr key={p.id}>
+              <td>{p.name}</td>
+              <td class="num">{p.max_height ? `${p.max_height}p` : t('people.unlimited')}</td>
+              <td class="num">{p.max_streams ?? p.streams ?? t('people.unlimited')}</td>
+            </tr>
+          ))}
+        </Rows>
+      )}
+      {adding && tab === 'users' && <AddUser partners={(partners.value ?? []).map((p) => p.name)} onClose={() => setAdding(false)} onAdded={users.reload} />}
+      {adding && tab === 'partners' && <AddPartner onClose={() => setAdding(false)} onAdded={partners.reload} />}
+    </div>
+  );
+}
+
+function Rows({ head, none, children }: { head: string[]; none: string; children: ComponentChildren }): JSX.Element {
+  const empty = Array.isArray(children) && children.length === 0;
+  if (empty) return <p class="faint">{none}</p>;
+  return (
+    <div class="scroll-x">
+      <table class="plain">
+        <thead>
+          <tr>
+            {head.map((h) => (
+              <th key={h}>{h}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
+function AddForm({ title, act, send, onClose, onAdded, children }: { title: string; act: string; send: () => Promise<unknown>; onClose: () => void; onAdded: () => void; children: ComponentChildren }): JSX.Element {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const submit = async (e: Event): Promise<void> => {
+    e.preventDefault();
+    setBusy(true);
+    setError(null);
+    try {
+      await send();
+      onAdded();
+      onClose();
+      toast(t('people.added'));
+    } catch (x) {
+      setError(x);
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form class="confirm" onSubmit={(e) => void submit(e)}>
+        {children}
+        {error !== null && <ErrorNote error={error} />}
+        <div class="foot">
+          <Button kind="quiet" onClick={onClose}>
+            {t('keep')}
+          </Button>
+          <Button type="submit" kind="primary" disabled={busy}>
+            {act}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function AddUser({ partners, onClose, onAdded }: { partners: string[]; onClose: () => void; onAdded: () => void }): JSX.Element {
+  const [name, setName] = useState('');
+  const [role, setRole] = useState<Role>('operator');
+  const [password, setPassword] = useState('');
+  const [partner, setPartner] = useState('');
+  return (
+    <AddForm
+      title={t('people.add.users')}
+      act={t('people.add')}
+      onClose={onClose}
+      onAdded={onAdded}
+      send={() => api.addUser({ name: name.trim(), role, password, ...(role === 'partner' && partner ? { partner } : {}) })}
+    >
+      <Field label={t('people.name')}>{(a) => <input {...a} value={name} required autofocus autocomplete="off" onInput={(e) => setName(e.currentTarget.value)} />}</Field>
+      <Field label={t('people.role')} hint={t(`role.${role}.hint` as TextKey)}>
+        {(a) => (
+          <select {...a} value={role} onChange={(e) => setRole(e.currentTarget.value as Role)}>
+            {roles.map((r) => (
+              <option key={r} value={r}>
+                {t(`role.${r}` as TextKey)}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      {role === 'partner' && (
+        <Field label={t('people.partner')} hint={t('people.partner.hint')}>
+          {(a) => (
+            <>
+              <input {...a} value={partner} required list="partner-names" onInput={(e) => setPartner(e.currentTarget.value)} />
+              <datalist id="partner-names">
+                {partners.map((p) => (
+                  <option key={p} value={p} />
+                ))}
+              </datalist>
+            </>
+          )}
+        </Field>
+      )}
+      <Field label={t('people.password')} hint={t('people.password.hint')}>
+        {(a) => <input {...a} type="password" value={password} required minLength={8} autocomplete="new-password" onInput={(e) => setPassword(e.currentTarget.value)} />}
+      </Field>
+    </AddForm>
+  );
+}
+
+function AddPartner({ onClose, onAdded }: { onClose: () => void; onAdded: () => void }): JSX.Element {
+  const [name, setName] = useState('');
+  const [mail, setMail] = useState('');
+  return (
+    <AddForm title={t('people.add.partners')} act={t('people.add')} onClose={onClose} onAdded={onAdded} send={() => api.addPartner({ name: name.trim(), ...(mail.trim() ? { email: mail.trim() } : {}) })}>
+      <Field label={t('people.name')}>{(a) => <input {...a} value={name} required autofocus autocomplete="off" onInput={(e) => setName(e.currentTarget.value)} />}</Field>
+      <Field label={t('people.mail')} hint={t('people.mail.hint')}>
+        {(a) => <input {...a} type="email" value={mail} onInput={(e) => setMail(e.currentTarget.value)} />}
+      </Field>
+    </AddForm>
+  );
+}

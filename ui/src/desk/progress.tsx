@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import type { JSX } from 'preact';
+import { elapsed } from '../shared/format';
+import { t } from './text';
+
+export function ProgressBar({ ratio, label, tone = 'info', quiet }: { ratio: number; label: string; tone?: 'info' | 'ok' | 'error' | 'idle'; quiet?: boolean }): JSX.Element {
+  const ppm = Math.max(0, Math.min(1, ratio));
+  return (
+    <span
+      class={`progress ${tone} ${quiet ? 'quiet' : ''}`}
+      role="progressbar"
+      aria-label={label}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={Math.floor(ppm * 100)}
+    >
+      <i style={{ transform: `scaleX(${ppm})` }} />
+    </span>
+  );
+}
+
+export function remainingText(us: number | null | undefined): string {
+  if (us === null || us === undefined || us < 0) return '';
+  // Whole seconds: a remaining time that shows tenths only flickers.
+  return t('remaining', { time: elapsed(Math.max(1, Math.round(us / 1_000_000)) * 1_000_000) });
+}

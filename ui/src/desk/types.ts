@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the API's table (docs/plan/0002) promises the desk. Fields that a release may lack are
+// optional; pages say "unknown" then, they never break.
+
+export type Rational = readonly [number, number];
+export type Role = 'viewer' | 'operator' | 'admin' | 'partner' | 'agent';
+export type Severity = 'info' | 'warning' | 'error';
+export type Verdict = 'accept' | 'review' | 'refuse';
+
+export interface User {
+  id: string;
+  name: string;
+  role: Role;
+  partner?: string | null;
+  created?: string;
+}
+
+export interface Session {
+  user: User;
+  plan?: { id?: string; name?: string } | null;
+}
+
+export interface Delivery {
+  id: string;
+  title_id: string | null;
+  title: string | null;
+  file_name: string;
+  bytes: number;
+  hash?: string | null;
+  state: string; // received, inspected, published, refused, review, failed
+  verdict: Verdict | null;
+  partner: string | null; // id
+  partner_name?: string | null;
+  job_id: string | null;
+  received: string;
+  finished?: string | null;
+  package?: string | null;
+  requests?: Request[];
+  answers?: string | null;
+  error?: string | null;
+}
+
+export interface Finding {
+  id?: string;
+  subject?: string;
+  kind: string;
+  severity: Severity;
+  stream: number | null;
+  start_frame: number | null;
+  end_frame: number | null;
+  start_pts: number | null;
+  end_pts: number | null;
+  time_base: Rational;
+  evidence: Record<string, unknown>;
+  detector?: string;
+  owner?: string | null;
+  state?: 'open' | 'waived' | 'fixed';
+  waived_until?: string | null;
+  waived_why?: string | null;
+  seen_first?: string;
+  seen_last?: string;
+}
+
+export interface Stream {
+  index: number;
+  kind: 'video' | 'audio' | 'text' | 'other';
+  codec: string;
+  profile?: string;
+  language?: string;
+  title?: string;
+  is_default?: boolean;
+  is_attached_picture?: boolean;
+  time_base: Rational;
+  start_pts?: number | null;
+  duration_pts?: number | null;
+  width?: number;
+  height?: number;
+  sar?: Rational;
+  rotation?: number;
+  pixel_format?: string;
+  bit_depth?: number;
+  primaries?: string;
+  transfer?: string;
+  matrix?: string;
+  range?: string;
+  field_order?: string;
+  frame_rate?: Rational;
+  hdr?: string;
+  sample_rate?: number;
+  channels?: number;
+  layout?: string;
+}
+
+export interface Loudness {
+  stream: number;
+  integrated_lufs: number | null;
+  true_peak_dbtp: number | null;
+  range_lu: number | null;
+}
+
+export interface Report {
+  schema?: number;
+  verdict: Verdict;
+  // One for each finding that is not simply accepted.
+  why?: { finding: number; verdict: Verdict; rule: number | null; waived: { why: string; until: string } | null; text: string }[] | null;
+  frames: number;
+  scan?: string;
+  vfr?: boolean;
+  start_pts?: number;
+  end_pts?: number;
+  container?: string;
+  duration_us?: number;
+  source?: { container?: string; duration_us?: number; bytes?: number; streams?: Stream[] };
+  streams: Stream[];
+  findings: Finding[];
+  loudness: Loudness[];
+  shots: { start_frame: number; end_frame: number }[];
+  crop?: { left: number; top: number; width: number; height: number };
+  series?: {
+    luma?: number[];
+    motion?: number[];
+    step_frames?: number;
+    audio?: { stream: number; peaks: number[]; step_us: number }[];
+  } | null;
+  poster_frame?: number;
+  cpu_us_decode?: number;
+  cpu_us_detect?: number;
+  stills?: { every_us: number; count: number; width: number; height: number } | null;
+}
+
+export interface Request {
+  id: string;
+  delivery_id: string;
+  title_id: string | null;
+  title?: string | null;
+  file_name?: string | null;
+  partner: string | null; // id
+  partner_name?: string | null;
+  state: string; // open, answered, closed (the answer was published)
+  created: string;
+  thumbnails?: { finding: number; frame: number; url: string }[];
+  findings?: Finding[];
+  answered_by?: string | null;
+}
+
+export type JobState = 'running' | 'done' | 'failed' | 'cancelled';
+export type StepState = 'waiting' | 'running' | 'done' | 'failed';
+
+export interface Step {
+  name: string;
+  type: string;
+  state: StepState;
+  reused: boolean;
+  attempts: number;
+  progress: number;
+  remaining_us?: number | null;
+  cpu_us: number | null;
+  wall_us: number | null;
+  max_rss_bytes: number | null;
+  error: string | null;
+  log: boolean;
+}
+
+export interface Job {
+  id: string;
+  workflow: string;
+  subject: string;
+  state: JobState;
+  progress: number;
+  remaining_us: number | null;
+  error: string | null;
+  result: unknown;
+  created: string;
+  finished: string | null;
+  params: Record<string, unknown> | null;
+  steps?: Step[];
+}
+
+export interface Progress {
+  job: string;
+  step?: string | null;
+  step_type?: string | null;
+  done_ppm: number;
+  remaining_us: number | null;
+}
+
+export interface Card {
+  id: string;
+  kind: 'film' | 'series' | 'episode';
+  name: string;
+  year: number | null;
+  duration_us: number | null;
+  poster?: { url: string; width: number; height: number; color?: string } | null;
+  maturity?: string | number | null;
+  tags?: string[];
+  season?: number | null;
+  episode?: number | null;
+  series_id?: string | null;
+  quality?: string | null;
+  withdrawn?: boolean;
+  state?: string;
+}
+
+export interface Title extends Card {
+  synopsis?: string | null;
+  credit?: string | null;
+  licence?: string | null;
+  licence_url?: string | null;
+  source_url?: string | null;
+  people?: { name: string; role: string }[];
+  seasons?: { number: number; name: string; episodes: Card[] }[];
+  audio?: { language: string; title: string }[];
+  captions?: { language: string; title: string }[];
+  published?: string | null;
+}
+
+export interface Partner {
+  id: string;
+  name: string;
+  email?: string | null;
+}
+
+export interface Plan {
+  id: string;
+  name: string;
+  max_height?: number | null;
+  max_streams?: number | null;
+  streams?: number | null;
+}
