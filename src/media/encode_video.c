@@ -134,14 +134,26 @@ static void order_rungs(struct job *j)
     }
 }
 
-static int open_mux(struct job *j, struct rung *r, AVRational frame_rate)
+// The longest that two frames in a row are shown: how far x264's pyramid moves a picture from its
+// display time to its decode time.
+static int64_t reorder_span(const struct media_encode_config *c)
+{
+    const struct media_timeline *t = c->timeline;
+    int64_t span = 0;
+    for (int64_t i = 0; i < t->count; i++) {
+        int64_t end = t->pts[MIN(i + 2, t->count)];
+        span = MAX(span, end - t->pts[i]);
+    }
+    return span * t->time_base.num;
+}
+
+static int open_mux(struct job *j, struct rung *r, int64_t span)
 {
     AUTO(avcodec_parameters_free) AVCodecParameters *par = avcodec_parameters_alloc();
     FAIL_IF(!par || avcodec_parameters_from_context(par, r->encoder) < 0, ERR_NOMEM,
             "a segmenter");
     par->sample_aspect_ratio = (AVRational){r->rendition->sar.num, r->rendition->sar.den};
     const struct media_encode_config *c = j->config;
-    int64_t nominal = av_rescale(r->rendition->timescale, frame_rate.den, frame_rate.num);
     struct mux_config mc = {
         .rendition = r->rendition->id,
         .kind = MEDIA_RENDITION_VIDEO,
@@ -152,7 +164,7 @@ static int open_mux(struct job *j, struct rung *r, AVRational frame_rate)
         .first_segment = c->chunk.first_segment + 1,
         .boundaries = j->boundaries,
         .segment_count = j->segment_count,
-        .lead = r->encoder->has_b_frames * nominal,
+        .lead = r->encoder->has_b_frames ? span : 0,
         .write = c->write,
         .user = c->user,
     };
@@ -163,19 +175,22 @@ static int open_rung(struct job *j, size_t at, const struct scale_color *color)
 {
     const struct media_encode_config *c = j->config;
     struct rung *r = &j->rungs[at];
-    AVRational frame_rate = encoder_frame_rate(c->report, c->timeline);
+    int64_t span = reorder_span(c);
     TRY(scaler_new(&r->scaler, r->rendition->width, r->rendition->height, color));
-    TRY(encoder_video_open(&(struct encoder_config){.rendition = r->rendition,
-                                                    .color = color,
-                                                    .frame_rate = frame_rate,
-                                                    .vbv_init = c->vbv_init},
-                           &r->encoder));
+    TRY(encoder_video_open(
+        &(struct encoder_config){.rendition = r->rendition,
+                                 .color = color,
+                                 .frame_rate = encoder_frame_rate(c->report, c->timeline),
+                                 .vbv_init = c->vbv_init,
+                                 // Stills shown for long are not reordered.
+                                 .b_frames = span > c->timeline->time_base.den ? 0 : -1},
+        &r->encoder));
     TRY(verifier_new(&r->verifier,
                      &(struct verify_config){.rendition = r->rendition->id,
                                              .encoder = r->encoder,
                                              .first_frame = c->chunk.start_frame,
                                              .floor_db = c->plan->psnr_floor_db}));
-    return open_mux(j, r, frame_rate);
+    return open_mux(j, r, span);
 }
 
 static int open_job(struct job *j, const struct media_input *input)

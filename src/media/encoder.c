@@ -86,6 +86,7 @@ static int set_x264(AVCodecContext *c, const struct encoder_config *config)
     // x264's own words: infinite; key pictures come where segments begin, and at scene cuts.
     c->gop_size = 1 << 30;
     c->thread_type = FF_THREAD_FRAME; // never slices
+    c->max_b_frames = config->b_frames;
     TRY(set_option(c, "preset", config->rendition->preset));
     TRY(set_option(c, "forced-idr", "1"));
     TRY(set_option(c, "x264-params", "sync-lookahead=0:lookahead-threads=1"));
@@ -102,9 +103,9 @@ static int set_svt(AVCodecContext *c, const struct encoder_config *config)
     TRY(set_option(c, "preset", config->rendition->preset));
     FAIL_IF(av_opt_set_int(c->priv_data, "crf", crf, 0) < 0, ERR_INTERNAL,
             "a crf of %lld", (long long)crf);
-    c->gop_size = 0; // said below: no key picture unless asked for
+    c->gop_size = 1 << 20;
     return set_option(c, "svtav1-params",
-                      "lp=1:enable-force-key-frames=1:irefresh-type=2:keyint=-1:scd=0");
+                      "lp=1:enable-force-key-frames=1:irefresh-type=2:scd=0");
 }
 
 int encoder_video_open(const struct encoder_config *config, AVCodecContext **ret)
@@ -116,6 +117,8 @@ int encoder_video_open(const struct encoder_config *config, AVCodecContext **ret
     AUTO(avcodec_free_context) AVCodecContext *c = avcodec_alloc_context3(codec);
     FAIL_IF(!c, ERR_NOMEM, "an encoder");
     TRY(set_common(c, config));
+    // It prints its settings on stderr otherwise, and libavcodec has no switch for that.
+    FAIL_IF(av1 && setenv("SVT_LOG", "0", 0) != 0, ERR_NOMEM, "an encoder");
     TRY(av1 ? set_svt(c, config) : set_x264(c, config));
     int err = avcodec_open2(c, codec, NULL);
     if (err < 0) {

@@ -323,7 +323,8 @@ int media_encode_audio(const struct media_input *, const struct media_encode_con
                        struct media_encoded *ret);
 
 // The leaky bucket of ITU-T H.264 Annex C over all chunks of a rendition. *ret_bad_chunk is the
-// first chunk whose start must be encoded with less (*ret_init), -1 when proved.
+// first chunk that must be encoded again with vbv_init = *ret_init, -1 when proved. Ask again
+// afterwards; ERR_LIMIT when a chunk does not fit even so.
 int media_vbv_check(const struct media_rendition *, const struct media_timeline *,
                     const struct media_encoded *chunks, size_t chunk_count,
                     int64_t *ret_bad_chunk, double *ret_init);

@@ -20,7 +20,7 @@
 
 // A worker's memory grows with the pictures that its encoders hold. Measured: docs/bench.md.
 #define H264_GROUP_PIXELS 4000000 // 240p to 1080p together
-#define AV1_GROUP_PIXELS  2600000 // 1080p and 480p together
+#define AV1_GROUP_PIXELS  2073600 // 1080p alone, 720p and 480p together
 #define AV1_GROUP_RUNGS   2
 #define AV1_LEAST_SIDE    64 // SVT-AV1 takes no less
 

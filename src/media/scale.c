@@ -81,6 +81,11 @@ static bool is_full_range(const AVFrame *f)
     case AV_PIX_FMT_YUVJ440P:
     case AV_PIX_FMT_YUVJ444P:
         return true;
+    case AV_PIX_FMT_GRAY8:
+    case AV_PIX_FMT_YA8:
+    case AV_PIX_FMT_GRAY16LE:
+    case AV_PIX_FMT_GRAY16BE: // of still pictures, unless a film's decoder says otherwise
+        return f->color_range != AVCOL_RANGE_MPEG;
     default:
         return f->color_range == AVCOL_RANGE_JPEG;
     }
@@ -159,13 +164,14 @@ static int configure(struct scaler *s, const AVFrame *from)
         int err = av_opt_set_int(s->sws, options[i].name, options[i].value, 0);
         FAIL_IF(err < 0, ERR_INTERNAL, "swscale has no option %s", options[i].name);
     }
-    // swscale numbers its matrices as AVCOL_SPC does.
-    const int *matrix = sws_getCoefficients((int)s->color.matrix);
-    sws_setColorspaceDetails(s->sws, matrix, is_full_range(from), matrix, 0, 0, 1 << 16,
-                             1 << 16);
     FAIL_IF(sws_init_context(s->sws, NULL, NULL) < 0, ERR_UNSUPPORTED,
             "cannot scale %s from %d×%d to %d×%d", d->name, from->width, from->height,
             s->width, s->height);
+    // swscale numbers its matrices as AVCOL_SPC does.
+    const int *matrix = sws_getCoefficients((int)s->color.matrix);
+    // Afterwards, because it takes grey for full range whatever it was told.
+    sws_setColorspaceDetails(s->sws, matrix, is_full_range(from), matrix, 0, 0, 1 << 16,
+                             1 << 16);
     s->from_width = from->width;
     s->from_height = from->height;
     s->from_format = from->format;

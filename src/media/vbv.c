@@ -7,8 +7,8 @@
 // A player begins with the bucket as full as the first chunk assumed. Chunks were encoded apart,
 // each on the assumption that it begins with `vbv_init`; where the chunks before it leave more,
 // more is never worse. Where they leave less, or the encoder trespassed, the chunk is named
-// with the fill it may count on, always less than what it was encoded with, so that asking
-// again and again ends.
+// with the fill it may count on, always less than what it was encoded with. A chunk that had the
+// least already is past help (ERR_LIMIT), so asking again and again ends.
 //
 // Fill is kept in bits × ticks a second, an integer: rate × ticks is exact.
 #include "media/media.h"
@@ -50,10 +50,13 @@ int media_vbv_check(const struct media_rendition *r, const struct media_timeline
             bucket_take(&b, r, t, frame++, *bytes);
         }
         if (b.lowest < 0) {
+            FAIL_IF(c->vbv_init <= LEAST_INIT, ERR_LIMIT,
+                    "chunk %zu of %s does not fit %lld b/s", i, r->id,
+                    (long long)r->max_bps);
             double short_by = -(double)b.lowest / (double)b.size;
             double lower = MIN(start, c->vbv_init) - MIN(short_by, 1) - INIT_STEP;
             *ret_bad_chunk = (int64_t)i;
-            *ret_init = MAX(lower, MIN(LEAST_INIT, c->vbv_init / 2));
+            *ret_init = MAX(lower, LEAST_INIT);
             return 0;
         }
     }
