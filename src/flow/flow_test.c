@@ -467,7 +467,7 @@ static int heard(struct stage *s, const char *type, const char *job, bool wait)
 {
     AUTO(cstr_free) char *text = NULL;
     assert_int_equal(cstr_printf(&text, "%s job/%s", type, job), 0);
-    struct timespec until = {.tv_sec = clock_wall_us() / 1000000 + 60};
+    struct timespec until = {.tv_sec = clock_wall_us() / 1000000 + 300};
     pthread_mutex_lock(&s->lock);
     int count = 0, err = 0;
     for (;;) {
@@ -777,6 +777,28 @@ static void mistakes_of_workflows_end_their_job(void **state)
     assert_int_equal(heard(s, "job.failed.v1", job, true), 1);
 }
 
+// FLOW_STEPS=2000 in the environment: what a step costs beside its work, and that many steps cost
+// no more each than few.
+static void the_cost_of_a_step_is_that_of_its_process(void **state)
+{
+    struct stage *s = *state;
+    const char *asked = getenv("FLOW_STEPS");
+    int64_t steps = 60;
+    char job[UUID_BYTES];
+    if (asked) {
+        assert_int_equal(str_to_i64(str_of(asked), 1, 100000, &steps), 0);
+    }
+    start(s);
+    int64_t start_us = clock_mono_us();
+    submit(s, "squares", json_pack("{s:I}", "count", (json_int_t)steps), job);
+    assert_int_equal(heard(s, "job.done.v1", job, true), 1);
+    int64_t wall_us = clock_mono_us() - start_us;
+    print_message("%lld steps, %lld us each\n", (long long)steps,
+                  (long long)(wall_us / steps));
+    AUTO(json_free) json_t *object = look(s, job);
+    assert_int_equal(json_array_size(json_object_get(object, "steps")), steps + 1);
+}
+
 // --- kills ----------------------------------------------------------------------------------------------
 
 #define KILL_STEPS 16
@@ -948,6 +970,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(priority_goes_first_then_length, setup, teardown),
         cmocka_unit_test_setup_teardown(one_executor_a_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(mistakes_of_workflows_end_their_job, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_cost_of_a_step_is_that_of_its_process, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(killed_executors_lose_nothing, setup, teardown),
     };

@@ -458,6 +458,7 @@ int store_get_i64(struct store_tx *t, int64_t *ret, const char *sql, const char 
     int err = query(t, &r, sql, types, &args);
     va_end(args);
     TRY(err);
+    ASSERT(r);
     TRY(err = store_next(r));
     FAIL_IF(err == 0, ERR_NOT_FOUND, "no such row");
     *ret = store_i64(r, 0);
@@ -473,6 +474,7 @@ int store_get_text(struct store_tx *t, char **ret, const char *sql, const char *
     int err = query(t, &r, sql, types, &args);
     va_end(args);
     TRY(err);
+    ASSERT(r);
     TRY(err = store_next(r));
     FAIL_IF(err == 0, ERR_NOT_FOUND, "no such row");
     const char *text = store_text(r, 0);

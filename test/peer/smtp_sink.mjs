@@ -2,15 +2,13 @@
 //
 // A mail relay that keeps what it gets, for scenario tests.
 //
-//     node test/peer/smtp_sink.js [--port N] [--out FILE] [--refuse N]
+//     node test/peer/smtp_sink.mjs [--port N] [--out FILE] [--refuse N]
 //
 // Prints {"port":N} once it listens, then a line of JSON for each message: {"from","to":[…],
 // "subject","text","raw"}, decoded (RFC 2045, 2047); the same lines go to FILE. The first N sessions
 // are refused with 421. Ends with SIGTERM.
-'use strict';
-
-const fs = require('node:fs');
-const net = require('node:net');
+import fs from 'node:fs';
+import net from 'node:net';
 
 function option(name, otherwise) {
   const at = process.argv.indexOf(`--${name}`);
