@@ -155,8 +155,8 @@ int ingest_film(struct store *store, const char *delivery_id, const char *job_id
 {
     AUTO(delivery_clear) struct delivery d = {0};
     AUTO(json_free)
-    json_t *job = NULL,
-           *findings = NULL, *why = NULL, *steps = NULL, *renditions = NULL, *film = NULL;
+    json_t *job = NULL, *findings = NULL, *why = NULL, *steps = NULL, *renditions = NULL,
+           *film = NULL;
     AUTO(cstr_free) char *title = NULL, *request = NULL;
     TRY(film_rows(store, delivery_id, job_id, &d, &job, &title, &request));
     TRY(film_findings(store, delivery_id, &findings, &why));

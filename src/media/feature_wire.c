@@ -58,7 +58,7 @@ static void read_frame(struct wire *w, struct media_feature *f)
     f->digest = (uint64_t)wire_get_i64(w);
     uint32_t *words[] = {&f->mean,       &f->black_ppm,     &f->outside_ppm,
                          &f->difference, &f->tile,          &f->comb_bottom,
-                         &f->comb_top,    &f->top_on_bottom, &f->bottom_on_top};
+                         &f->comb_top,   &f->top_on_bottom, &f->bottom_on_top};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         *words[i] = wire_get_u32(w);
     }

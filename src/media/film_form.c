@@ -71,7 +71,7 @@ int film_detect_scan(struct media_film *film, char ret_scan[16])
     bool says_interlaced = flagged * 2 > film->count;
     const char *scan = scan_by_votes(votes, says_interlaced, top_first * 2 > film->count);
     TRY(str_copy(ret_scan, 16, str_of(scan)));
-    bool interlaced = strcmp(scan, "progressive") != 0;
+    bool interlaced = strcmp(ret_scan, "progressive") != 0;
     if (!interlaced && !says_interlaced) {
         return 0;
     }

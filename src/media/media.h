@@ -308,7 +308,8 @@ struct media_encode_config {
     struct media_chunk chunk;
     const int *renditions; // indices into the plan
     size_t rendition_count;
-    double vbv_init; // occupancy at the start, 0..1: MEDIA_VBV_INIT unless media_vbv_check says
+    double
+        vbv_init; // occupancy at the start, 0..1: MEDIA_VBV_INIT unless media_vbv_check says
     media_write_f *write;
     media_progress_f *progress;
     void *user;
