@@ -6,6 +6,8 @@
 
 #include "base/base.h"
 
+struct store;
+
 struct app_serve_config {
     const char *data_dir;
     const char *bind;   // "127.0.0.1"
@@ -21,5 +23,8 @@ struct app_serve_config {
 // Opens the data folder, recovers, starts the executor and the server, and returns 0 after SIGINT
 // or SIGTERM. ERR_BUSY: another service holds the folder.
 int app_serve(const struct app_serve_config *);
+
+// Opens the folder and brings the rows of every room up to date.
+int app_store_open(const char *dir, struct store **ret);
 
 #endif

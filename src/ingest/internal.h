@@ -146,8 +146,8 @@ int title_prepare(struct store_tx *, const struct ingest_spec *,
 int title_describe(struct store_tx *, const char *title_id, const struct ingest_spec *);
 int title_name(struct store_tx *, const char *title_id, char **ret);
 // The package is what viewers of the title get from now on.
-int title_publish(struct store_tx *, const struct delivery *, const char *package_hex,
-                  int64_t duration_us, const json_t *package);
+int title_publish(struct store_tx *, struct flow_run *, const struct delivery *,
+                  const char *package_hex, const json_t *package);
 // Where a partner's mail goes; *ret NULL where none is known.
 int partner_mail(struct store_tx *, const char *partner, char **ret);
 

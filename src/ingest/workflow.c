@@ -8,6 +8,7 @@
 #include <string.h>
 
 struct publication {
+    struct flow_run *run;
     const struct verdict *verdict;
     const struct packaged *packaged;
     const json_t *package;
@@ -42,7 +43,7 @@ static int publish_apply(struct store_tx *tx, void *user)
                    "UPDATE ingest_delivery SET state = 'published', package = ?, "
                    "finished_us = ? WHERE id = ?",
                    "sis", hex, clock_wall_us(), d->id));
-    TRY(title_publish(tx, d, hex, p->packaged->duration_us, p->package));
+    TRY(title_publish(tx, p->run, d, hex, p->package));
     TRY(request_close_answered(tx, d));
     return publish_events(tx, d, hex, first);
 }
@@ -53,7 +54,7 @@ static int publish(struct flow_run *run, const struct verdict *v,
     AUTO(json_free) json_t *package = NULL;
     TRY(blob_json(store_blobs_of(v->store), &packaged->package, &package));
     TRY(publish_folder(v->store, package, &packaged->package));
-    struct publication p = {v, packaged, package};
+    struct publication p = {run, v, packaged, package};
     return flow_once(run, "publish", publish_apply, &p);
 }
 

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the commands (cmd_*.c) share. Each `…_run` is an entry of main.c's table.
+#ifndef APP_COMMANDS_H
+#define APP_COMMANDS_H
+
+#include "app/app.h"
+#include "app/args.h"
+#include "store/store.h"
+
+args_run_f inspect_run, ingest_run, serve_run, titles_run, jobs_run, findings_run,
+    requests_run, user_add_run, user_list_run, user_link_run, user_password_run,
+    partner_add_run, partner_list_run, doctor_run, step_run, frame_run;
+
+// --data, MARQUEE_DATA, or "data" in the present folder.
+const char *command_data_dir(const struct args *);
+int command_open(const struct args *, struct store **ret);
+// Says why, on stderr, and gives ARGS_FAILED.
+int command_failed(const struct args *, int err);
+// Pretty JSON on stdout.
+int command_print(const json_t *);
+// "00:01:02.500"
+void command_time(int64_t us, struct buf *out);
+
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The data folder of a command.
+#include "account/account.h"
+#include "app/commands.h"
+#include "bus/bus.h"
+#include "catalog/catalog.h"
+#include "flow/flow.h"
+#include "ingest/ingest.h"
+#include "viewing/viewing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int migrate(struct store *store)
+{
+    TRY(store_migrate(store, bus_migrations, bus_migration_count));
+    TRY(store_migrate(store, flow_migrations, flow_migration_count));
+    TRY(store_migrate(store, account_migrations, account_migration_count));
+    TRY(store_migrate(store, catalog_migrations, catalog_migration_count));
+    TRY(store_migrate(store, viewing_migrations, viewing_migration_count));
+    return store_migrate(store, ingest_migrations, ingest_migration_count);
+}
+
+int app_store_open(const char *dir, struct store **ret)
+{
+    AUTO(store_close) struct store *store = NULL;
+    TRY(store_open(&store, dir));
+    TRY(migrate(store));
+    *ret = TAKE(store);
+    return 0;
+}
+
+const char *command_data_dir(const struct args *args)
+{
+    const char *wished = getenv("MARQUEE_DATA");
+    return args_text(args, "data", wished && *wished ? wished : "data");
+}
+
+int command_open(const struct args *args, struct store **ret)
+{
+    return app_store_open(command_data_dir(args), ret);
+}
+
+int command_failed(const struct args *args, int err)
+{
+    (void)args;
+    fprintf(stderr, "marquee: %s: %s\n", err_text(err), err_reason());
+    return ARGS_FAILED;
+}
+
+int command_print(const json_t *value)
+{
+    AUTO(buf_free) struct buf out = {0};
+    json_write_pretty(&out, value);
+    if (out.err || fputs(out.data, stdout) < 0 || fflush(stdout) != 0) {
+        return ARGS_FAILED;
+    }
+    return ARGS_DONE;
+}
+
+void command_time(int64_t us, struct buf *out)
+{
+    long long ms = us / 1000;
+    buf_printf(out, "%02lld:%02lld:%02lld.%03lld", ms / 3600000, ms / 60000 % 60,
+               ms / 1000 % 60, ms % 1000);
+}
