@@ -143,8 +143,7 @@ static int append(json_t *list, json_t *value)
 static int lists_to_json(const struct entry *e, json_t *title)
 {
     AUTO(json_free)
-    json_t *tags = json_array(),
-           *people = json_array(), *seasons = json_array();
+    json_t *tags = json_array(), *people = json_array(), *seasons = json_array();
     for (uint32_t i = 0; i < e->tags_count; i++) {
         TRY(append(tags, json_string(e->tags[i])));
     }

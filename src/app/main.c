@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The table of commands; what each does is in cmd_*.c.
-#include "app/args.h"
+#include "app/commands.h"
 
 #include <locale.h>
 #include <signal.h>
@@ -9,7 +9,292 @@
 
 static args_run_f completion_run, man_run;
 
+#define DATA                                              \
+    {                                                     \
+        .name = "data", .kind = ARGS_DIR, .value = "DIR", \
+        .help = "The data folder (MARQUEE_DATA, or data)" \
+    }
+#define JSON                                                                   \
+    {                                                                          \
+        .name = "json", .kind = ARGS_NONE, .help = "One JSON object on stdout" \
+    }
+#define LIMIT                                                                          \
+    {                                                                                  \
+        .name = "limit", .kind = ARGS_NUMBER, .value = "N", .help = "At most so many", \
+        .min = 1, .max = 1000                                                          \
+    }
+#define OPTIONS(list) .options = (list), .option_count = ARRAY_LEN(list)
+#define SLOTS                                                       \
+    {                                                               \
+        .name = "slots", .kind = ARGS_NUMBER, .value = "N",         \
+        .help = "Steps at once (one a core)", .min = 1, .max = 1024 \
+    }
+
+static const struct args_option data_json[] = {DATA, JSON};
+
+static const struct args_option inspect_options[] = {
+    {.name = "ranges",
+     .kind = ARGS_NUMBER,
+     .value = "N",
+     .help = "Ranges inspected side by side (by length)",
+     .min = 1,
+     .max = 1000},
+    {.name = "policy", .kind = ARGS_FILE, .value = "FILE", .help = "A policy (YAML)"},
+    JSON,
+};
+
+static const struct args_option ingest_options[] = {
+    {.name = "title", .kind = ARGS_TEXT, .value = "T", .help = "The title's name"},
+    {.name = "title-id",
+     .kind = ARGS_TEXT,
+     .value = "ID",
+     .help = "A known title that the film belongs to"},
+    {.name = "partner",
+     .kind = ARGS_TEXT,
+     .value = "P",
+     .help = "Who delivers, by name or id"},
+    {.name = "answers",
+     .kind = ARGS_TEXT,
+     .value = "REQUEST",
+     .help = "The redelivery request that is answered"},
+    {.name = "catalog",
+     .kind = ARGS_FILE,
+     .value = "FILE",
+     .help = "What the films are, by file name (YAML)"},
+    {.name = "ladder", .kind = ARGS_FILE, .value = "F", .help = "A ladder (YAML)"},
+    {.name = "policy", .kind = ARGS_FILE, .value = "F", .help = "A policy (YAML)"},
+    {.name = "waive",
+     .kind = ARGS_TEXT,
+     .value = "KIND",
+     .help = "Accepts findings of a kind",
+     .many = true},
+    {.name = "why",
+     .kind = ARGS_TEXT,
+     .value = "REASON",
+     .help = "Why they are waived",
+     .many = true},
+    {.name = "until",
+     .kind = ARGS_DATE,
+     .value = "DATE",
+     .help = "When the waiver ends",
+     .many = true},
+    {.name = "captions",
+     .kind = ARGS_FILE,
+     .value = "FILE[:LANG]",
+     .help = "Captions beside the film (SubRip, WebVTT, ASS)",
+     .many = true},
+    SLOTS,
+    DATA,
+    JSON,
+};
+
+static const struct args_option serve_options[] = {
+    {.name = "port",
+     .kind = ARGS_NUMBER,
+     .value = "N",
+     .help = "TCP port (8080; 0: any that is free)",
+     .min = 0,
+     .max = 65535},
+    {.name = "bind",
+     .kind = ARGS_TEXT,
+     .value = "ADDRESS",
+     .help = "Where to listen (127.0.0.1)"},
+    {.name = "ui", .kind = ARGS_DIR, .value = "DIR", .help = "The built pages"},
+    {.name = "base-url",
+     .kind = ARGS_TEXT,
+     .value = "URL",
+     .help = "How others reach this service, for mails"},
+    {.name = "smtp",
+     .kind = ARGS_TEXT,
+     .value = "URL",
+     .help = "Where mail goes: smtp://HOST:25 (MARQUEE_SMTP)"},
+    {.name = "mail-from",
+     .kind = ARGS_TEXT,
+     .value = "ADDRESS",
+     .help = "Who mail is from (MARQUEE_MAIL_FROM)"},
+    SLOTS,
+    DATA,
+};
+
+static const struct args_option titles_options[] = {
+    {.name = "search", .kind = ARGS_TEXT, .value = "WORDS", .help = "With these words"},
+    LIMIT,
+    DATA,
+    JSON,
+};
+static const struct args_option jobs_options[] = {
+    {.name = "subject",
+     .kind = ARGS_TEXT,
+     .value = "SUBJECT",
+     .help = "About this: delivery/ID"},
+    LIMIT,
+    DATA,
+    JSON,
+};
+static const struct args_option findings_options[] = {
+    {.name = "subject",
+     .kind = ARGS_TEXT,
+     .value = "SUBJECT",
+     .help = "About this: delivery/ID, or delivery/ for all"},
+    {.name = "kind", .kind = ARGS_TEXT, .value = "KIND", .help = "Of this kind"},
+    {.name = "state",
+     .kind = ARGS_CHOICE,
+     .value = "open|waived|fixed",
+     .help = "In this state"},
+    LIMIT,
+    DATA,
+    JSON,
+};
+static const struct args_option requests_options[] = {
+    {.name = "state",
+     .kind = ARGS_CHOICE,
+     .value = "open|answered|closed",
+     .help = "In this state"},
+    LIMIT,
+    DATA,
+    JSON,
+};
+static const struct args_option user_add_options[] = {
+    {.name = "role",
+     .kind = ARGS_CHOICE,
+     .value = "viewer|operator|admin|partner|agent",
+     .help = "What they may do (viewer)"},
+    {.name = "password-stdin",
+     .kind = ARGS_NONE,
+     .help = "The password is the first line of stdin"},
+    {.name = "partner",
+     .kind = ARGS_TEXT,
+     .value = "P",
+     .help = "The partner they deliver for (role partner)"},
+    {.name = "plan", .kind = ARGS_TEXT, .value = "ID", .help = "Their plan"},
+    DATA,
+    JSON,
+};
+static const struct args_option user_password_options[] = {
+    {.name = "password-stdin",
+     .kind = ARGS_NONE,
+     .help = "The password is the first line of stdin"},
+    DATA,
+};
+static const struct args_option user_link_options[] = {
+    {.name = "base-url",
+     .kind = ARGS_TEXT,
+     .value = "URL",
+     .help = "How the service is reached (http://127.0.0.1:8080)"},
+    DATA,
+};
+static const struct args_option partner_add_options[] = {
+    {.name = "email",
+     .kind = ARGS_TEXT,
+     .value = "ADDRESS",
+     .help = "Where redelivery requests go"},
+    DATA,
+    JSON,
+};
+static const struct args_option step_options[] = {
+    DATA,
+    {.name = "dir", .kind = ARGS_DIR, .value = "DIR", .help = "The step's folder"},
+};
+
 static const struct args_command commands[] = {
+    {.path = "ingest",
+     .summary = "Inspects, encodes, packages and publishes films",
+     .operands = "FILE…",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 10000,
+     OPTIONS(ingest_options),
+     .run = ingest_run,
+     .about =
+         "Beside a running service the films are submitted to it and followed; alone, "
+         "the command works itself.\nThe same bytes are the same delivery: nothing is "
+         "done twice. The exit code is the worst film's."},
+    {.path = "inspect",
+     .summary = "Says what is in a film and what is wrong with it",
+     .operands = "FILE",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 1,
+     OPTIONS(inspect_options),
+     .run = inspect_run,
+     .about = "Needs no data folder and keeps nothing."},
+    {.path = "serve",
+     .summary = "Runs the service: pages, streams, and the work on deliveries",
+     .operands = "",
+     OPTIONS(serve_options),
+     .run = serve_run,
+     .about =
+         "Until SIGINT or SIGTERM. Mail needs --smtp; its user and password come from "
+         "MARQUEE_SMTP_USER and\nMARQUEE_SMTP_PASSWORD."},
+    {.path = "titles",
+     .summary = "Lists titles",
+     .operands = "",
+     OPTIONS(titles_options),
+     .run = titles_run},
+    {.path = "jobs",
+     .summary = "Lists jobs, or shows the steps of one",
+     .operands = "[ID]",
+     .operand_kind = ARGS_TEXT,
+     .operands_max = 1,
+     OPTIONS(jobs_options),
+     .run = jobs_run},
+    {.path = "findings",
+     .summary = "Lists what is wrong with what",
+     .operands = "",
+     OPTIONS(findings_options),
+     .run = findings_run},
+    {.path = "requests",
+     .summary = "Lists redelivery requests",
+     .operands = "",
+     OPTIONS(requests_options),
+     .run = requests_run},
+    {.path = "user add",
+     .summary = "Adds a person",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     OPTIONS(user_add_options),
+     .run = user_add_run},
+    {.path = "user list",
+     .summary = "Lists people",
+     .operands = "",
+     OPTIONS(data_json),
+     .run = user_list_run},
+    {.path = "user password",
+     .summary = "Sets a person's password",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     OPTIONS(user_password_options),
+     .run = user_password_run},
+    {.path = "user link",
+     .summary = "Prints a link that signs a person in, once",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     OPTIONS(user_link_options),
+     .run = user_link_run},
+    {.path = "partner add",
+     .summary = "Adds a partner who delivers films",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     OPTIONS(partner_add_options),
+     .run = partner_add_run},
+    {.path = "partner list",
+     .summary = "Lists partners",
+     .operands = "",
+     OPTIONS(data_json),
+     .run = partner_list_run},
+    {.path = "doctor",
+     .summary = "Says what is missing on this machine, and what to type",
+     .operands = "",
+     OPTIONS(data_json),
+     .run = doctor_run},
     {.path = "completion",
      .summary = "Prints completion for a shell",
      .operands = "bash|zsh|fish",
@@ -24,6 +309,20 @@ static const struct args_command commands[] = {
      .operands = "",
      .run = man_run,
      .about = "For example: marquee man | man -l -"},
+    {.path = "step",
+     .summary = "One step of a job",
+     .operands = "",
+     OPTIONS(step_options),
+     .run = step_run,
+     .hidden = true},
+    {.path = "frame",
+     .summary = "The picture of one frame",
+     .operands = "DATA FILM REPORT TIMELINE FRAME WIDTH",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 6,
+     .operands_max = 6,
+     .run = frame_run,
+     .hidden = true},
 };
 
 static int completion_run(const struct args *args)

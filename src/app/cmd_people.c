@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// user and partner. Passwords come through stdin only: a command line is read by everybody.
+#include "account/account.h"
+#include "app/commands.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PASSWORD_BYTES_MAX = 1000 };
+static const int64_t link_lifetime_us = INT64_C(7) * 24 * 3600 * 1000000;
+
+// One line, without its end.
+static int password_read(struct buf *out)
+{
+    char chunk[256];
+    for (;;) {
+        ssize_t n = read(STDIN_FILENO, chunk, sizeof chunk);
+        if (n < 0 && errno != EINTR) {
+            return err_fail_errno("reading the password");
+        }
+        if (n == 0) {
+            break;
+        }
+        buf_add(out, chunk, n > 0 ? (size_t)n : 0);
+        TRY(out->err);
+        FAIL_IF(out->len > PASSWORD_BYTES_MAX, ERR_LIMIT, "a password over %d bytes",
+                PASSWORD_BYTES_MAX);
+    }
+    char *end = out->data ? strchr(out->data, '\n') : NULL;
+    if (end) {
+        *end = 0;
+        out->len = (size_t)(end - out->data);
+    }
+    FAIL_IF(out->len == 0, ERR_INVALID, "the password is empty");
+    return 0;
+}
+
+static int password_hashed(const struct args *args, char ret[ACCOUNT_PASSWORD_HASH_BYTES],
+                           const char **ret_hash)
+{
+    AUTO(buf_free) struct buf password = {0};
+    *ret_hash = NULL;
+    if (!args_has(args, "password-stdin")) {
+        return 0;
+    }
+    TRY(password_read(&password));
+    int err = account_password_hash(password.data, ret);
+    explicit_bzero(password.data, password.len);
+    *ret_hash = ret;
+    return err;
+}
+
+static int partner_id(struct store_tx *tx, const char *name, char ret[UUID_BYTES])
+{
+    AUTO(json_free) json_t *partner = NULL;
+    TRY(account_partner(tx, name, &partner));
+    return str_copy(ret, UUID_BYTES, str_of(json_str_or(partner, "id", "")));
+}
+
+static int user_add(const struct args *args, struct store *store, char ret_id[UUID_BYTES])
+{
+    char hash[ACCOUNT_PASSWORD_HASH_BYTES], partner[UUID_BYTES];
+    struct account_user_spec spec = {.name = args_operand(args, 0),
+                                     .plan = args_text(args, "plan", NULL)};
+    TRY(account_role_parse(str_of(args_text(args, "role", "viewer")), &spec.role));
+    TRY(password_hashed(args, hash, &spec.password_hash));
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(store, STORE_WRITE, &tx));
+    if (args_has(args, "partner")) {
+        TRY(partner_id(tx, args_text(args, "partner", ""), partner));
+        spec.partner_id = partner;
+    }
+    TRY(account_user_add(tx, &spec, ret_id));
+    return store_commit(&tx);
+}
+
+// Prints {"schema":1,"id"}, or the id.
+static int print_id(const struct args *args, const char *id)
+{
+    AUTO(json_free) json_t *json = NULL;
+    if (args_has(args, "json")) {
+        return json_made(json_pack("{s:i, s:s}", "schema", 1, "id", id), &json) < 0
+                   ? ARGS_FAILED
+                   : command_print(json);
+    }
+    printf("%s\n", id);
+    return ARGS_DONE;
+}
+
+int user_add_run(const struct args *args)
+{
+    AUTO(store_close) struct store *store = NULL;
+    char id[UUID_BYTES];
+    int err = command_open(args, &store);
+    err = err < 0 ? err : user_add(args, store, id);
+    return err < 0 ? command_failed(args, err) : print_id(args, id);
+}
+
+static int user_password(const struct args *args, struct store *store)
+{
+    char hash[ACCOUNT_PASSWORD_HASH_BYTES], id[UUID_BYTES];
+    const char *given = NULL;
+    TRY(password_hashed(args, hash, &given));
+    FAIL_IF(!given, ERR_INVALID, "the password comes by --password-stdin");
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(store, STORE_WRITE, &tx));
+    TRY(account_user_find(tx, args_operand(args, 0), id));
+    TRY(account_user_set_password(tx, id, given));
+    return store_commit(&tx);
+}
+
+int user_password_run(const struct args *args)
+{
+    AUTO(store_close) struct store *store = NULL;
+    int err = command_open(args, &store);
+    err = err < 0 ? err : user_password(args, store);
+    return err < 0 ? command_failed(args, err) : ARGS_DONE;
+}
+
+static int user_link(const struct args *args, struct store *store,
+                     char ret_token[ACCOUNT_TOKEN_BYTES])
+{
+    char id[UUID_BYTES];
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(store, STORE_WRITE, &tx));
+    TRY(account_user_find(tx, args_operand(args, 0), id));
+    TRY(account_link_new(tx, id, link_lifetime_us, ret_token));
+    return store_commit(&tx);
+}
+
+int user_link_run(const struct args *args)
+{
+    AUTO(store_close) struct store *store = NULL;
+    char token[ACCOUNT_TOKEN_BYTES];
+    int err = command_open(args, &store);
+    err = err < 0 ? err : user_link(args, store, token);
+    if (err < 0) {
+        return command_failed(args, err);
+    }
+    printf("%s/link/%s\n", args_text(args, "base-url", "http://127.0.0.1:8080"), token);
+    return ARGS_DONE;
+}
+
+typedef int people_f(struct store_tx *, json_t **ret);
+
+static int people_run(const struct args *args, const char *name, people_f *list,
+                      const char *const keys[3])
+{
+    AUTO(store_close) struct store *store = NULL;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(json_free) json_t *items = NULL, *all = NULL;
+    int err = command_open(args, &store);
+    err = err < 0 ? err : store_begin(store, STORE_READ, &tx);
+    err = err < 0 ? err : list(tx, &items);
+    if (err == 0 && args_has(args, "json")) {
+        err = json_made(json_pack("{s:i, s:O}", "schema", 1, name, items), &all);
+        if (err == 0) {
+            return command_print(all);
+        }
+    }
+    if (err < 0) {
+        return command_failed(args, err);
+    }
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+        printf("%s  %-20s %s\n", json_str_or(item, keys[0], "-"),
+               json_str_or(item, keys[1], "-"), json_str_or(item, keys[2], "-"));
+    }
+    return ARGS_DONE;
+}
+
+int user_list_run(const struct args *args)
+{
+    static const char *const keys[3] = {"id", "name", "role"};
+    return people_run(args, "users", account_users, keys);
+}
+
+int partner_list_run(const struct args *args)
+{
+    static const char *const keys[3] = {"id", "name", "email"};
+    return people_run(args, "partners", account_partners, keys);
+}
+
+static int partner_add(const struct args *args, struct store *store,
+                       char ret_id[UUID_BYTES])
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(store, STORE_WRITE, &tx));
+    TRY(account_partner_add(tx, args_operand(args, 0), args_text(args, "email", NULL),
+                            ret_id));
+    return store_commit(&tx);
+}
+
+int partner_add_run(const struct args *args)
+{
+    AUTO(store_close) struct store *store = NULL;
+    char id[UUID_BYTES];
+    int err = command_open(args, &store);
+    err = err < 0 ? err : partner_add(args, store, id);
+    return err < 0 ? command_failed(args, err) : print_id(args, id);
+}
