@@ -35,8 +35,9 @@ export const poster = (temp, source, title) =>
     if (!source) return null;
     const out = join(temp, `${title.id}.poster.jpg`);
     if (existsSync(out)) return out;
-    const at = (title.duration_us / 1e6) * (title.id === 'sintel' ? 0.47 : 0.35);
-    await ff('-ss', at.toFixed(2), '-i', source, '-frames:v', '1', '-vf', 'scale=min(1280\\,iw):-2', '-q:v', '4', out);
+    // Some containers cannot be sought in, and some lengths here are only what was printed on the tin.
+    const at = Math.min((title.duration_us / 1e6) * (title.id === 'sintel' ? 0.47 : 0.35), title.kind === 'film' ? 25 : 3);
+    await ff('-i', source, '-ss', at.toFixed(2), '-frames:v', '1', '-vf', 'scale=min(1280\\,iw):-2', '-q:v', '4', out);
     return existsSync(out) ? out : null;
   });
 

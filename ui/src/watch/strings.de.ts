@@ -39,6 +39,7 @@ export const german: Catalogue = {
   resumeAt: 'Weiter bei {time}',
   startOver: 'Von vorn',
   playName: '{name} abspielen',
+  resumeName: '{name} weitersehen',
   more: 'Mehr',
   moreAbout: 'Mehr über {name}',
   addToList: 'Auf meine Liste',

@@ -54,6 +54,7 @@ export const english = {
   resumeAt: 'Resume at {time}',
   startOver: 'From the beginning',
   playName: 'Play {name}',
+  resumeName: 'Resume {name}',
   more: 'More',
   moreAbout: 'More about {name}',
   addToList: 'Add to my list',

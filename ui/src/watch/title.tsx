@@ -85,11 +85,13 @@ function Body({ detail }: { detail: Detail }) {
         )}
         <div class="hero-buttons">
           <LinkButton href={`/play/${key}`} kind="primary" size="large" icon="play">
-            {target.progress
-              ? t('resumeAt', { time: clock(target.progress.position_us) })
-              : target === detail
-                ? t('play')
-                : t('playName', { name: t('episodeMark', { season: target.season ?? 1, episode: target.episode ?? 1 }) })}
+            {target === detail
+              ? target.progress
+                ? t('resumeAt', { time: clock(target.progress.position_us) })
+                : t('play')
+              : t(target.progress ? 'resumeName' : 'playName', {
+                  name: t('episodeMark', { season: target.season ?? 1, episode: target.episode ?? 1 }),
+                })}
           </LinkButton>
           {target.progress && (
             <LinkButton href={href(`/play/${key}`, { from: 0 })} size="large" icon="refresh">
