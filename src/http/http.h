@@ -137,6 +137,9 @@ void http_server_stop(struct http_server **); // ends open streams, then workers
 // To every stream whose prefix fits `topic`. id <0 for a transient message. Any thread.
 void http_sse_publish(struct http_server *, const char *topic, int64_t id,
                       const char *type, const json_t *data);
+// As above, to every stream whose prefix fits one of `topics` (NULL-terminated), once.
+void http_sse_publish_any(struct http_server *, const char *const *topics, int64_t id,
+                          const char *type, const json_t *data);
 // An OpenAPI 3.1 document of a route table. Owned.
 int http_openapi(const struct http_route *, size_t count, const char *title,
                  const char *version, json_t **ret);

@@ -282,8 +282,23 @@ static void hold_locked(struct sse_client *c, int64_t id, struct str text)
     }
 }
 
+static bool any_fits(const char *prefix, const char *const *topics)
+{
+    while (*topics && !topic_fits(prefix, *topics)) {
+        topics++;
+    }
+    return *topics != NULL;
+}
+
 void http_sse_publish(struct http_server *s, const char *topic, int64_t id,
                       const char *type, const json_t *data)
+{
+    const char *const topics[] = {topic, NULL};
+    http_sse_publish_any(s, topics, id, type, data);
+}
+
+void http_sse_publish_any(struct http_server *s, const char *const *topics, int64_t id,
+                          const char *type, const json_t *data)
 {
     AUTO(buf_free) struct buf text = {0};
     http_sse_format(&text, id, type, data);
@@ -292,7 +307,7 @@ void http_sse_publish(struct http_server *s, const char *topic, int64_t id,
     }
     pthread_mutex_lock(&s->sse.lock);
     for (struct sse_client *c = s->sse.clients; c; c = c->next) {
-        if (!topic_fits(c->topic_prefix, topic) || (id >= 0 && id <= c->last_id)) {
+        if (!any_fits(c->topic_prefix, topics) || (id >= 0 && id <= c->last_id)) {
             continue;
         }
         if (c->replaying) {

@@ -403,6 +403,9 @@ struct media_filter {
     int max_height; // 0: any
     bool hdr;
 };
+// Is a rendition among those that the filter leaves? For whoever serves its files.
+bool media_package_allows(const struct media_package *, const struct media_filter *,
+                          const char *rendition_id);
 // "master.m3u8", and "<rendition>/index.m3u8" for each track (of text: its path with .m3u8 in
 // place of .vtt); RFC 8216bis. What no filter can relax gives ERR_NOT_FOUND: no codec fits.
 int media_hls_master(const struct media_package *, const struct media_filter *,

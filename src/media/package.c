@@ -390,3 +390,22 @@ int package_choose(const struct media_package *p, const struct media_filter *f,
     c = (struct package_choice){0};
     return 0;
 }
+
+bool media_package_allows(const struct media_package *p, const struct media_filter *f,
+                          const char *rendition_id)
+{
+    AUTO(package_choice_clear) struct package_choice c = {0};
+    if (package_choose(p, f, &c) < 0) {
+        return false;
+    }
+    const struct media_track **groups[] = {c.video.data, c.audio.data, c.text.data};
+    const size_t counts[] = {c.video.len, c.audio.len, c.text.len};
+    for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
+        for (size_t i = 0; i < counts[g]; i++) {
+            if (strcmp(groups[g][i]->rendition.id, rendition_id) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
