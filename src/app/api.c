@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The table of the HTTP API (docs/api.md), and what its handlers share.
+#include "app/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define V   (ACCOUNT_VIEWER | ACCOUNT_OPERATOR | ACCOUNT_ADMIN)
+#define O   (ACCOUNT_OPERATOR | ACCOUNT_ADMIN)
+#define OP  (ACCOUNT_OPERATOR | ACCOUNT_ADMIN | ACCOUNT_PARTNER)
+#define A   (ACCOUNT_ADMIN)
+#define ANY ((1u << ACCOUNT_ROLE_COUNT) - 1)
+
+#define SMALL 4096         // bytes of a body with a few fields
+#define LARGE (256u << 10) // of one with texts
+
+#define GET(path, roles, name, what)                            \
+    {                                                           \
+        HTTP_GET, path, roles, api_##name, 0, what, false, NULL \
+    }
+#define POST(path, roles, name, max, what)                         \
+    {                                                              \
+        HTTP_POST, path, roles, api_##name, max, what, false, NULL \
+    }
+#define PUT(path, roles, name, max, what)                         \
+    {                                                             \
+        HTTP_PUT, path, roles, api_##name, max, what, false, NULL \
+    }
+#define PATCH(path, roles, name, max, what)                         \
+    {                                                               \
+        HTTP_PATCH, path, roles, api_##name, max, what, false, NULL \
+    }
+#define DELETE(path, roles, name, what)                            \
+    {                                                              \
+        HTTP_DELETE, path, roles, api_##name, 0, what, false, NULL \
+    }
+
+// clang-format off
+const struct http_route api_routes[] = {
+    GET("/healthz", HTTP_PUBLIC, health_get, "Is it alive"),
+    GET("/link/{token}", HTTP_PUBLIC, link_use, "Sign in by a link, once"),
+    GET("/media/{grant}/{package}/{rest*}", HTTP_PUBLIC, media_get, "Files of a film, by a grant"),
+    GET("/art/{package}/{rest*}", ANY, art_get, "Posters and thumbnails"),
+
+    POST(API "/session", HTTP_PUBLIC, session_create, SMALL, "Sign in"),
+    GET(API "/session", ANY, session_get, "Who am I"),
+    DELETE(API "/session", HTTP_PUBLIC, session_end, "Sign out"),
+    PUT(API "/session/profile", V, session_choose, SMALL, "Choose a profile"),
+    GET(API "/profiles", V, profiles_list, "Profiles of this person"),
+    POST(API "/profiles", V, profiles_add, SMALL, "A new profile"),
+    PATCH(API "/profiles/{id}", V, profiles_edit, SMALL, "Change a profile"),
+    DELETE(API "/profiles/{id}", V, profiles_remove, "Remove a profile and what it kept"),
+
+    GET(API "/home", V, home_get, "The home page: a billboard and rows"),
+    GET(API "/titles", V, titles_list, "Titles, by query, tag, limit, after"),
+    GET(API "/titles/{id}", V, titles_get, "All about a title"),
+    PATCH(API "/titles/{id}", O, titles_edit, LARGE, "Edit a title"),
+    DELETE(API "/titles/{id}", O, titles_withdraw, "Withdraw a title"),
+    POST(API "/titles/{id}/restore", O, titles_restore, SMALL, "Undo a withdrawal"),
+    PUT(API "/titles/{id}/rating", V, titles_rate, SMALL, "Rate: 1, -1 or 0"),
+    GET(API "/search", V, search_get, "Titles, people and tags by words"),
+    GET(API "/list", V, list_get, "My list"),
+    PUT(API "/list/{id}", V, list_add, SMALL, "Put a title on my list"),
+    DELETE(API "/list/{id}", V, list_remove, "Take a title off my list"),
+    POST(API "/plays", V, plays_open, SMALL, "Play a title"),
+    PUT(API "/plays/{id}", V, plays_beat, 16384, "A heartbeat: position, state, quality"),
+    DELETE(API "/plays/{id}", V, plays_close, "Stop playing"),
+    POST(API "/plays/{id}/problem", V, plays_problem, 16384, "Report a problem at a time"),
+
+    {HTTP_OPTIONS, API "/uploads", OP, api_uploads_options, 0, "What of tus 1.0 is spoken", false, NULL},
+    POST(API "/uploads", OP, uploads_create, SMALL, "A new upload (tus 1.0 creation)"),
+    {HTTP_HEAD, API "/uploads/{id}", OP, api_uploads_head, 0, "How much has come", false, NULL},
+    {HTTP_PATCH, API "/uploads/{id}", OP, api_uploads_patch, SIZE_MAX, "More of it", true, api_uploads_open},
+    DELETE(API "/uploads/{id}", OP, uploads_delete, "Forget an upload"),
+
+    POST(API "/deliveries", OP, deliveries_add, SMALL, "Deliver an upload"),
+    GET(API "/deliveries", OP, deliveries_list, "Deliveries, newest first"),
+    GET(API "/deliveries/{id}", OP, deliveries_get, "A delivery"),
+    POST(API "/deliveries/{id}/again", O, deliveries_again, SMALL, "The same wishes once more"),
+    GET(API "/deliveries/{id}/report", OP, deliveries_report, "What inspection found"),
+    GET(API "/deliveries/{id}/stills/{n}.jpg", OP, deliveries_still, "A picture of the grid"),
+    GET(API "/deliveries/{id}/frames/{n}.jpg", OP, deliveries_frame, "Exactly this frame"),
+    GET(API "/requests", OP, requests_list, "Redelivery requests"),
+    GET(API "/requests/{id}", OP, requests_get, "A redelivery request"),
+
+    GET(API "/jobs", O, jobs_list, "Jobs, newest first"),
+    GET(API "/jobs/{id}", O, jobs_get, "A job and its steps"),
+    GET(API "/jobs/{id}/log", O, jobs_log, "A step's log, from an offset"),
+    POST(API "/jobs/{id}/rerun", O, jobs_rerun, SMALL, "Want failed steps again"),
+    POST(API "/jobs/{id}/cancel", O, jobs_cancel, SMALL, "Cancel a job"),
+    GET(API "/findings", O, findings_list, "The register of findings"),
+    POST(API "/findings/{id}/waive", O, findings_waive, SMALL, "Waive, with a reason and an end"),
+    POST(API "/findings/{id}/reopen", O, findings_reopen, SMALL, "Undo a waiver"),
+    GET(API "/events", ANY, events_follow, "Events as they happen (server-sent)"),
+    GET(API "/history", O, history_get, "Events of the past"),
+
+    GET(API "/users", A, users_list, "People"),
+    POST(API "/users", A, users_add, SMALL, "A new person"),
+    GET(API "/partners", O, partners_list, "Partners"),
+    POST(API "/partners", A, partners_add, SMALL, "A new partner"),
+    GET(API "/plans", O, plans_list, "Plans"),
+    GET(API "/openapi.json", HTTP_PUBLIC, openapi_get, "This document"),
+
+    GET("/{rest*}", HTTP_PUBLIC, pages_get, "The pages"),
+};
+// clang-format on
+const size_t api_route_count = ARRAY_LEN(api_routes);
+
+// An upload's row goes with its delivery or after its end; its bytes are DATA/uploads/<id>.
+const struct store_migration app_migrations[] = {
+    {"app", 1,
+     "CREATE TABLE app_upload ("
+     "  id TEXT PRIMARY KEY,"
+     "  user_id TEXT NOT NULL,"
+     "  bytes INTEGER NOT NULL,"
+     "  file_name TEXT NOT NULL,"
+     "  created_us INTEGER NOT NULL,"
+     "  expires_us INTEGER NOT NULL) WITHOUT ROWID;"
+     "CREATE INDEX app_upload_user ON app_upload (user_id);"},
+};
+const size_t app_migration_count = ARRAY_LEN(app_migrations);
+
+int api_open(struct api *api, const struct api_config *config)
+{
+    *api = (struct api){.store = config->store,
+                        .ui_dir = config->ui_dir,
+                        .upload_max_bytes = config->upload_max_bytes
+                                                ? config->upload_max_bytes
+                                                : INT64_C(1) << 40};
+    TRY(store_migrate(api->store, app_migrations, app_migration_count));
+    return media_gate_open(&api->gate, api->store);
+}
+
+void api_close(struct api *api)
+{
+    media_gate_close(&api->gate);
+}
+
+// --- who calls ------------------------------------------------------------------------------
+
+static const char *find_token(struct http_request *req)
+{
+    const char *header = http_request_header(req, "Authorization");
+    if (header) {
+        return str_starts(str_of(header), "Bearer ") ? header + 7 : NULL;
+    }
+    return http_request_cookie(req, API_COOKIE);
+}
+
+// Sessions live from their last use; noted once a day, so that reading stays reading.
+static int keep_alive(struct api *api, const char *token)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(account_session_touch(tx, token));
+    return store_commit(&tx);
+}
+
+int api_authenticate(struct http_request *req, void *user, http_roles *ret_roles,
+                     void **ret_identity)
+{
+    struct api *api = user;
+    const char *token = find_token(req);
+    struct api_caller caller = {0};
+    if (!token || str_copy(caller.token, sizeof caller.token, str_of(token)) < 0) {
+        return 0;
+    }
+    bool stale = false;
+    {
+        AUTO(store_rollback) struct store_tx *tx = NULL;
+        TRY(store_begin(api->store, STORE_READ, &tx));
+        TRY(account_session_find(tx, caller.token, &caller.who));
+        stale = account_session_is_stale(tx, caller.token);
+    }
+    if (stale) {
+        TRY(keep_alive(api, caller.token));
+    }
+    struct api_caller *copy = malloc(sizeof *copy);
+    FAIL_IF(!copy, ERR_NOMEM, "a caller");
+    *copy = caller;
+    *ret_roles = caller.who.role;
+    *ret_identity = copy;
+    return 0;
+}
+
+const struct api_caller *api_caller(struct http_request *req)
+{
+    return http_request_identity(req);
+}
+
+bool api_operates(struct http_request *req)
+{
+    return (http_request_roles(req) & O) != 0;
+}
+
+const char *api_actor(struct http_request *req)
+{
+    const struct api_caller *caller = api_caller(req);
+    const char *actor =
+        caller ? arena_printf(http_request_arena(req), "user/%s", caller->who.user_id)
+               : NULL;
+    return actor ? actor : "system";
+}
+
+// --- answers --------------------------------------------------------------------------------
+
+int api_commit(struct api *api, struct store_tx **tx)
+{
+    TRY(store_commit(tx));
+    if (api->follower) {
+        bus_follower_wake(api->follower);
+    }
+    if (api->executor) {
+        flow_executor_wake(api->executor);
+    }
+    return 0;
+}
+
+int api_done(struct http_response *res)
+{
+    http_status(res, 204);
+    return 0;
+}
+
+int api_wrap(struct http_response *res, const char *name, json_t *value)
+{
+    return http_json(res, 200, json_pack("{s:o}", name, value));
+}
+
+int api_number(const char *text, int64_t min, int64_t max, int64_t *ret)
+{
+    return str_to_i64(str_of(text), min, max, ret);
+}
+
+int api_limit(struct http_request *req, int otherwise, int *ret)
+{
+    const char *text = http_request_query(req, "limit");
+    int64_t limit = otherwise;
+    TRY(text ? api_number(text, 1, 1000, &limit) : 0);
+    *ret = (int)limit;
+    return 0;
+}
+
+int api_id(struct http_request *req, const char **ret)
+{
+    const char *id = http_request_param(req, "id");
+    FAIL_IF(!id || !uuid_is_valid(str_of(id)), ERR_NOT_FOUND, "there is no such thing");
+    *ret = id;
+    return 0;
+}
+
+int api_viewer(struct http_request *req, struct store_tx *tx, struct catalog_viewer *ret)
+{
+    const struct api_caller *caller = api_caller(req);
+    AUTO(json_free) json_t *session = NULL;
+    TRY(account_session_json(tx, &caller->who, &session));
+    json_t *profile = json_object_get(session, "profile");
+    const char *language = json_str_or(profile, "language", NULL);
+    *ret = (struct catalog_viewer){
+        .maturity = (int)json_i64_or(profile, "maturity", 18),
+        .language =
+            language ? arena_dup(http_request_arena(req), str_of(language)) : NULL};
+    return 0;
+}
+
+// --- about itself ---------------------------------------------------------------------------
+
+int api_health_get(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    (void)req;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(api->store, STORE_READ, &tx)); // the rows answer
+    return http_json(res, 200, json_pack("{s:s}", "status", "ok"));
+}
+
+// Who may call a route, in words beside it.
+static int add_roles(const struct http_route *route, json_t *document)
+{
+    AUTO(json_free) json_t *roles = json_array();
+    for (unsigned i = 0; i < ACCOUNT_ROLE_COUNT; i++) {
+        if (route->roles & 1u << i) {
+            json_array_append_new(
+                roles, json_string(account_role_name((enum account_role)(1u << i))));
+        }
+    }
+    AUTO(buf_free) struct buf path = {0};
+    for (const char *p = route->path; *p; p++) {
+        if (*p != '*') {
+            buf_char(&path, *p);
+        }
+    }
+    TRY(path.err);
+    static const char *const methods[] = {"get",    "post", "put",    "patch",
+                                          "delete", "head", "options"};
+    json_t *item = json_object_get(json_object_get(document, "paths"), path.data);
+    json_t *operation = json_object_get(item, methods[route->method]);
+    FAIL_IF(!operation || json_object_set(operation, "x-roles", roles) < 0, ERR_INTERNAL,
+            "the OpenAPI document lacks %s", route->path);
+    return 0;
+}
+
+int api_openapi_get(struct http_request *req, struct http_response *res, void *user)
+{
+    (void)req, (void)user;
+    AUTO(json_free) json_t *document = NULL;
+    TRY(http_openapi(api_routes, api_route_count, "Marquee", MARQUEE_VERSION, &document));
+    for (size_t i = 0; i < api_route_count; i++) {
+        TRY(add_roles(&api_routes[i], document));
+    }
+    return http_json(res, 200, TAKE(document));
+}

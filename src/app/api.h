@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the files of the HTTP API share. A handler (api_*.c) reads its request, calls the rooms in
+// one transaction and answers; it holds no logic of its own. The table of all routes is in api.c.
+#ifndef APP_API_H
+#define APP_API_H
+
+#include "account/account.h"
+#include "bus/bus.h"
+#include "catalog/catalog.h"
+#include "flow/flow.h"
+#include "http/http.h"
+#include "ingest/ingest.h"
+#include "store/store.h"
+#include "viewing/viewing.h"
+
+extern const struct store_migration app_migrations[];
+extern const size_t app_migration_count;
+
+struct media_gate;
+
+struct api {
+    struct store *store;
+    const char *ui_dir; // NULL: no pages
+    int64_t upload_max_bytes;
+    struct media_gate *gate;
+
+    // Set once the server runs; handlers run after that.
+    struct http_server *server;
+    struct bus_follower *follower;  // NULL in tests
+    struct flow_executor *executor; // NULL: another process executes
+};
+
+struct api_config {
+    struct store *store;
+    const char *ui_dir;
+    int64_t upload_max_bytes; // 0: 1 TiB
+};
+// Migrates the app's own rows, reads the key of grants.
+int api_open(struct api *, const struct api_config *);
+void api_close(struct api *);
+
+extern const struct http_route api_routes[];
+extern const size_t api_route_count;
+// For http_config.
+int api_authenticate(struct http_request *, void *user, http_roles *ret_roles,
+                     void **ret_identity);
+
+// --- for handlers ---------------------------------------------------------------------------
+
+#define API        "/api/v1"
+#define API_COOKIE "marquee_session"
+
+// Who calls. Not NULL in routes with roles.
+struct api_caller {
+    struct account_who who;
+    char token[ACCOUNT_TOKEN_BYTES];
+};
+const struct api_caller *api_caller(struct http_request *);
+bool api_operates(struct http_request *); // an operator or an administrator
+// "user/<id>" or "system", the request's.
+const char *api_actor(struct http_request *);
+
+// Commits and wakes who follows events and who executes steps.
+int api_commit(struct api *, struct store_tx **);
+// 204.
+int api_done(struct http_response *);
+// {"<name>":value}; the value is taken.
+int api_wrap(struct http_response *, const char *name, json_t *value);
+// The query's "limit", or `otherwise`; 1..1000.
+int api_limit(struct http_request *, int otherwise, int *ret);
+// The path's {id}, which is a UUID; ERR_NOT_FOUND otherwise.
+int api_id(struct http_request *, const char **ret);
+// A whole number of the path or the query.
+int api_number(const char *text, int64_t min, int64_t max, int64_t *ret);
+
+// For whom the catalog answers: the caller's profile. The language lives in the request.
+int api_viewer(struct http_request *, struct store_tx *, struct catalog_viewer *ret);
+
+// --- files (served.c) -----------------------------------------------------------------------
+
+// Opens `dir`/`path` for reading without ever leaving `dir`, by dots or by links. ERR_NOT_FOUND for
+// whatever is not a regular file there.
+int served_open(const char *dir, const char *path, int *ret_fd);
+// The media type by the ending, "application/octet-stream" where unknown.
+const char *served_type(const char *path);
+
+// --- grants (api_media.c) -------------------------------------------------------------------
+
+int media_gate_open(struct media_gate **ret, struct store *);
+void media_gate_close(struct media_gate **);
+
+#define MEDIA_CODECS_MAX 8
+struct media_grant {
+    char package[HASH_HEX_BYTES];
+    int64_t until_s; // since 1970
+    int max_height;  // 0: any
+    bool hdr;
+    char codecs[MEDIA_CODECS_MAX][8]; // "h264"; as declared
+    size_t codec_count;               // 0: all
+};
+// base64url(claims) "." base64url(HMAC-SHA-256): a path segment.
+int media_grant_sign(const struct media_gate *, const struct media_grant *,
+                     struct buf *out);
+// ERR_DENIED when forged or over.
+int media_grant_check(const struct media_gate *, struct str text, int64_t now_s,
+                      struct media_grant *ret);
+
+// --- uploads (api_uploads.c) ----------------------------------------------------------------
+
+struct upload {
+    char id[UUID_BYTES];
+    char user_id[UUID_BYTES];
+    int64_t bytes;
+    char file_name[256];
+    char path[512];
+};
+// A caller's own upload. ERR_NOT_FOUND.
+int upload_find(struct api *, struct http_request *, const char *id, struct upload *ret);
+// How much of it is there, on disk for good.
+int upload_offset(const struct upload *, int64_t *ret);
+int upload_forget(struct store_tx *, const char *id);
+
+// --- handlers -------------------------------------------------------------------------------
+
+#define API_HANDLERS(X)                                                                  \
+    X(session_create)                                                                    \
+    X(session_get) X(session_end) X(session_choose) X(link_use) X(profiles_list)         \
+        X(profiles_add) X(profiles_edit) X(profiles_remove) X(users_list) X(users_add)   \
+            X(partners_list) X(partners_add) X(plans_list) X(home_get) X(titles_list)    \
+                X(titles_get) X(titles_edit) X(titles_withdraw) X(titles_restore)        \
+                    X(titles_rate) X(search_get) X(list_get) X(list_add) X(list_remove)  \
+                        X(plays_open) X(plays_beat) X(plays_close) X(plays_problem) X(   \
+                            uploads_options) X(uploads_create) X(uploads_head)           \
+                            X(uploads_patch) X(uploads_delete) X(deliveries_add) X(      \
+                                deliveries_list) X(deliveries_get) X(deliveries_again)   \
+                                X(deliveries_report) X(deliveries_still)                 \
+                                    X(deliveries_frame) X(requests_list) X(requests_get) \
+                                        X(jobs_list) X(jobs_get) X(jobs_log)             \
+                                            X(jobs_rerun) X(jobs_cancel)                 \
+                                                X(findings_list) X(findings_waive)       \
+                                                    X(findings_reopen) X(events_follow)  \
+                                                        X(history_get) X(openapi_get)    \
+                                                            X(health_get) X(media_get)   \
+                                                                X(art_get) X(pages_get)
+
+#define X(name) http_handler_f api_##name;
+API_HANDLERS(X)
+#undef X
+http_open_body_f api_uploads_open;
+
+// Sends what flow and bus say to the event streams.
+void api_publish_event(void *api, int64_t seq, const json_t *event);
+void api_publish_progress(void *api, const struct flow_progress *);
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Events, as they happen and as they were. Whoever is no operator follows what is theirs alone.
+#include "app/api.h"
+
+#include <string.h>
+
+#define REPLAY_PAGE 500
+#define REPLAY_MAX  5000 // then the stream ends, and its client comes back for the rest
+
+static int replay(void *user, int64_t after, const char *prefix, struct buf *out)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    for (int sent = 0; sent < REPLAY_MAX;) {
+        AUTO(json_free) json_t *events = NULL;
+        TRY(bus_read(tx, after, prefix, REPLAY_PAGE, &events));
+        size_t i;
+        json_t *event;
+        json_array_foreach(events, i, event)
+        {
+            TRY(str_to_i64(str_of(json_str_or(event, "id", "")), 1, INT64_MAX, &after));
+            http_sse_format(out, after, NULL, event);
+        }
+        sent += (int)json_array_size(events);
+        if (json_array_size(events) < REPLAY_PAGE) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+// What a partner may follow: exactly one delivery or request of theirs.
+static int check_subject(struct api *api, struct http_request *req, const char *subject)
+{
+    const struct account_who *who = &api_caller(req)->who;
+    FAIL_IF(!subject || who->role != ACCOUNT_PARTNER, ERR_DENIED,
+            "your role does not follow this");
+    struct str id = str_of(subject), kind;
+    str_next(&id, '/', &kind);
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(json_free) json_t *object = NULL;
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    int err = ERR_NOT_FOUND;
+    if (id.data && uuid_is_valid(id) && str_eq_c(kind, "delivery")) {
+        err = ingest_delivery(tx, id.data, &object);
+    } else if (id.data && uuid_is_valid(id) && str_eq_c(kind, "request")) {
+        err = ingest_request(tx, id.data, &object);
+    }
+    FAIL_IF(err < 0 || strcmp(json_str_or(object, "partner", ""), who->partner_id) != 0,
+            ERR_DENIED, "this is not yours to follow");
+    return 0;
+}
+
+int api_events_follow(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    const char *subject = http_request_query(req, "subject");
+    subject = subject && *subject ? subject : NULL;
+    if (!api_operates(req)) {
+        TRY(check_subject(api, req, subject));
+    }
+    const struct http_sse_config config = {.topic_prefix = subject,
+                                           .last_id = http_request_last_event_id(req),
+                                           .replay = replay,
+                                           .user = api};
+    return http_sse(res, &config);
+}
+
+int api_history_get(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *after_text = http_request_query(req, "after");
+    int64_t after = 0;
+    json_t *events = NULL;
+    int limit = 0;
+    TRY(after_text ? api_number(after_text, 0, INT64_MAX, &after) : 0);
+    TRY(api_limit(req, 200, &limit));
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    TRY(bus_read(tx, after, http_request_query(req, "subject"), limit, &events));
+    return api_wrap(res, "events", events);
+}
+
+void api_publish_event(void *user, int64_t seq, const json_t *event)
+{
+    struct api *api = user;
+    if (api->server) {
+        http_sse_publish(api->server, json_str_or(event, "subject", ""),
+                         seq > 0 ? seq : -1, NULL, event);
+    }
+}
+
+// Under the subject of its job and under the job itself: whoever follows either sees it once.
+void api_publish_progress(void *user, const struct flow_progress *p)
+{
+    struct api *api = user;
+    AUTO(cstr_free) char *job = NULL;
+    AUTO(json_free)
+    json_t *event = json_pack(
+        "{s:s, s:s, s:{s:s, s:s?, s:s?, s:I, s:o}}", "type", "progress.v1", "subject",
+        p->subject, "data", "job", p->job, "step", p->step, "step_type", p->type,
+        "done_ppm", (json_int_t)p->done_ppm, "remaining_us",
+        p->remaining_us < 0 ? json_null() : json_integer(p->remaining_us));
+    if (!event || !api->server || cstr_printf(&job, "job/%s", p->job) < 0) {
+        return;
+    }
+    const char *const topics[] = {p->subject, job, NULL};
+    http_sse_publish_any(api->server, topics, -1, NULL, event);
+}

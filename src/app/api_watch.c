@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What viewers' pages ask for: titles, the home page, lists, ratings.
+#include "app/api.h"
+
+#include <string.h>
+
+#define ROW_CARDS   20
+#define TAG_ROWS    8
+#define TAG_ROW_MIN 2 // a row of one card says nothing
+
+struct look { // one reading request
+    struct store_tx *tx;
+    struct catalog_viewer viewer;
+    const char *profile_id;
+};
+
+static void look_end(struct look *l)
+{
+    store_rollback(&l->tx);
+}
+
+static int look_begin(struct api *api, struct http_request *req, struct look *l)
+{
+    TRY(store_begin(api->store, STORE_READ, &l->tx));
+    TRY(api_viewer(req, l->tx, &l->viewer));
+    l->profile_id = api_caller(req)->who.profile_id;
+    return 0;
+}
+
+static int set_why(json_t *cards, const char *why)
+{
+    size_t i;
+    json_t *card;
+    json_array_foreach(cards, i, card)
+    {
+        FAIL_IF(json_object_set_new(card, "why", why ? json_string(why) : json_null()) <
+                    0,
+                ERR_NOMEM, "cards");
+    }
+    return 0;
+}
+
+static int finish_cards(struct look *l, json_t *cards)
+{
+    return viewing_decorate(l->tx, l->profile_id, cards);
+}
+
+// --- home -----------------------------------------------------------------------------------
+
+struct home {
+    struct look *look;
+    json_t *rows; // borrowed
+    size_t least; // cards that make a row
+};
+
+// Takes the cards, also on failure.
+static int add_row(struct home *h, const char *id, const char *name, const char *why,
+                   json_t *cards)
+{
+    AUTO(json_free) json_t *owned = cards;
+    if (json_array_size(cards) < h->least) {
+        return 0;
+    }
+    TRY(set_why(cards, why));
+    TRY(finish_cards(h->look, cards));
+    FAIL_IF(json_array_append_new(h->rows, json_pack("{s:s, s:s, s:O}", "id", id, "name",
+                                                     name, "items", cards)) < 0,
+            ERR_NOMEM, "the home page");
+    return 0;
+}
+
+typedef int profile_ids_f(struct store_tx *, const char *profile_id, int limit,
+                          json_t **ret_ids);
+
+static int add_ids_row(struct home *h, const char *id, const char *name,
+                       profile_ids_f *which)
+{
+    AUTO(json_free) json_t *ids = NULL;
+    json_t *cards = NULL;
+    TRY(which(h->look->tx, h->look->profile_id, ROW_CARDS, &ids));
+    TRY(catalog_cards(h->look->tx, &h->look->viewer, ids, &cards));
+    return add_row(h, id, name, NULL, cards);
+}
+
+static int add_query_row(struct home *h, const char *id, const char *name,
+                         const char *why, const struct catalog_query *query)
+{
+    json_t *cards = NULL;
+    TRY(catalog_list(h->look->tx, &h->look->viewer, query, &cards));
+    return add_row(h, id, name, why, cards);
+}
+
+static int add_tag_rows(struct home *h)
+{
+    AUTO(json_free) json_t *tags = NULL;
+    TRY(catalog_tags(h->look->tx, &h->look->viewer, TAG_ROWS, &tags));
+    h->least = TAG_ROW_MIN;
+    size_t i;
+    json_t *item;
+    json_array_foreach(tags, i, item)
+    {
+        const char *tag = json_str_or(item, "tag", "");
+        const struct catalog_query query = {
+            .tag = tag, .order = CATALOG_NEWEST, .limit = ROW_CARDS};
+        AUTO(cstr_free) char *id = NULL;
+        TRY(cstr_printf(&id, "tag:%s", tag));
+        TRY(add_query_row(h, id, tag, NULL, &query));
+    }
+    return 0;
+}
+
+static int add_rows(struct home *h)
+{
+    const struct catalog_query newest = {.order = CATALOG_NEWEST, .limit = ROW_CARDS};
+    const struct catalog_query films = {
+        .kind = "film", .order = CATALOG_BY_NAME, .limit = ROW_CARDS};
+    const struct catalog_query series = {
+        .kind = "series", .order = CATALOG_BY_NAME, .limit = ROW_CARDS};
+    h->least = 1;
+    TRY(add_ids_row(h, "continue", "Continue watching", viewing_unfinished));
+    TRY(add_ids_row(h, "list", "My list", viewing_listed));
+    TRY(add_query_row(h, "recent", "Recently added", "Recently added", &newest));
+    TRY(add_query_row(h, "series", "Series", NULL, &series));
+    TRY(add_query_row(h, "films", "Films", NULL, &films));
+    return add_tag_rows(h);
+}
+
+// The newest title that has a picture to fill the screen with and was not seen to its end.
+static int pick_billboard(struct look *l, json_t **ret)
+{
+    const struct catalog_query newest = {.order = CATALOG_NEWEST, .limit = 50};
+    AUTO(json_free) json_t *cards = NULL, *seen = NULL, *one = json_array();
+    TRY(catalog_list(l->tx, &l->viewer, &newest, &cards));
+    TRY(viewing_finished(l->tx, l->profile_id, 200, &seen));
+    json_t *best = NULL;
+    int64_t best_width = -1;
+    size_t i, k;
+    json_t *card, *id;
+    json_array_foreach(cards, i, card)
+    {
+        int64_t width = json_i64_or(json_object_get(card, "poster"), "width", 0);
+        bool was_seen = false;
+        json_array_foreach(seen, k, id)
+        {
+            was_seen |= json_equal(id, json_object_get(card, "id"));
+        }
+        width = was_seen ? 0 : MIN(width, 1280); // sharp enough is sharp enough
+        if (width > best_width) {
+            best = card;
+            best_width = width;
+        }
+    }
+    if (!best) {
+        return json_made(json_null(), ret);
+    }
+    FAIL_IF(json_array_append(one, best) < 0, ERR_NOMEM, "the home page");
+    TRY(set_why(one, "Recently added"));
+    TRY(finish_cards(l, one));
+    *ret = json_incref(best);
+    return 0;
+}
+
+int api_home_get(struct http_request *req, struct http_response *res, void *user)
+{
+    AUTO(look_end) struct look l = {0};
+    TRY(look_begin(user, req, &l));
+    AUTO(json_free) json_t *rows = json_array(), *billboard = NULL;
+    struct home h = {.look = &l, .rows = rows};
+    TRY(pick_billboard(&l, &billboard));
+    TRY(add_rows(&h));
+    return http_json(res, 200,
+                     json_pack("{s:O, s:O}", "billboard", billboard, "rows", rows));
+}
+
+// --- titles ---------------------------------------------------------------------------------
+
+int api_titles_list(struct http_request *req, struct http_response *res, void *user)
+{
+    AUTO(look_end) struct look l = {0};
+    TRY(look_begin(user, req, &l));
+    l.viewer.sees_all = api_operates(req);
+    struct catalog_query query = {.text = http_request_query(req, "query"),
+                                  .tag = http_request_query(req, "tag"),
+                                  .kind = http_request_query(req, "kind"),
+                                  .after = http_request_query(req, "after")};
+    const char *order = http_request_query(req, "order");
+    query.order =
+        order && strcmp(order, "newest") == 0 ? CATALOG_NEWEST : CATALOG_BY_NAME;
+    TRY(api_limit(req, 100, &query.limit));
+    AUTO(json_free) json_t *cards = NULL;
+    TRY(catalog_list(l.tx, &l.viewer, &query, &cards));
+    TRY(finish_cards(&l, cards));
+    return api_wrap(res, "titles", TAKE(cards));
+}
+
+static int decorate_detail(struct look *l, json_t *detail)
+{
+    AUTO(json_free) json_t *self = json_pack("[O]", detail);
+    TRY(finish_cards(l, self));
+    TRY(finish_cards(l, json_object_get(detail, "more_like")));
+    size_t i;
+    json_t *season;
+    json_array_foreach(json_object_get(detail, "seasons"), i, season)
+    {
+        TRY(finish_cards(l, json_object_get(season, "episodes")));
+    }
+    return 0;
+}
+
+int api_titles_get(struct http_request *req, struct http_response *res, void *user)
+{
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    AUTO(look_end) struct look l = {0};
+    TRY(look_begin(user, req, &l));
+    l.viewer.sees_all = api_operates(req);
+    AUTO(json_free) json_t *detail = NULL;
+    TRY(catalog_detail(l.tx, &l.viewer, id, &detail));
+    TRY(decorate_detail(&l, detail));
+    return http_json(res, 200, TAKE(detail));
+}
+
+int api_titles_edit(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(json_free) json_t *body = NULL;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(http_request_json(req, &body));
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(catalog_edit(tx, id, body, api_actor(req)));
+    TRY(api_commit(api, &tx));
+    return api_titles_get(req, res, user);
+}
+
+int api_titles_withdraw(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(catalog_withdraw(tx, id, api_actor(req)));
+    TRY(api_commit(api, &tx));
+    return api_done(res);
+}
+
+int api_titles_restore(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(catalog_restore(tx, id, api_actor(req)));
+    TRY(api_commit(api, &tx));
+    return api_done(res);
+}
+
+int api_search_get(struct http_request *req, struct http_response *res, void *user)
+{
+    const char *text = http_request_query(req, "q");
+    int limit = 0;
+    TRY(api_limit(req, 40, &limit));
+    AUTO(look_end) struct look l = {0};
+    TRY(look_begin(user, req, &l));
+    AUTO(json_free) json_t *found = NULL;
+    TRY(catalog_search(l.tx, &l.viewer, text ? text : "", limit, &found));
+    TRY(finish_cards(&l, json_object_get(found, "titles")));
+    return http_json(res, 200, TAKE(found));
+}
+
+// --- what a profile keeps -------------------------------------------------------------------
+
+int api_list_get(struct http_request *req, struct http_response *res, void *user)
+{
+    AUTO(look_end) struct look l = {0};
+    TRY(look_begin(user, req, &l));
+    AUTO(json_free) json_t *ids = NULL, *cards = NULL;
+    TRY(viewing_listed(l.tx, l.profile_id, 1000, &ids));
+    TRY(catalog_cards(l.tx, &l.viewer, ids, &cards));
+    TRY(finish_cards(&l, cards));
+    return api_wrap(res, "titles", TAKE(cards));
+}
+
+// The path's title, which must be there for this viewer, in a writing transaction.
+static int begin_for_title(struct api *api, struct http_request *req,
+                           struct store_tx **ret_tx, const char **ret_id)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    struct catalog_viewer viewer;
+    TRY(api_id(req, ret_id));
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(api_viewer(req, tx, &viewer));
+    AUTO(json_free) json_t *ids = json_pack("[s]", *ret_id);
+    AUTO(json_free) json_t *cards = NULL;
+    TRY(catalog_cards(tx, &viewer, ids, &cards));
+    FAIL_IF(json_array_size(cards) == 0, ERR_NOT_FOUND, "there is no such title");
+    *ret_tx = TAKE(tx);
+    return 0;
+}
+
+int api_list_add(struct http_request *req, struct http_response *res, void *user)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = NULL;
+    TRY(begin_for_title(user, req, &tx, &id));
+    TRY(viewing_list_add(tx, api_caller(req)->who.profile_id, id));
+    TRY(store_commit(&tx));
+    return api_done(res);
+}
+
+int api_list_remove(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(viewing_list_remove(tx, api_caller(req)->who.profile_id, id));
+    TRY(store_commit(&tx));
+    return api_done(res);
+}
+
+int api_titles_rate(struct http_request *req, struct http_response *res, void *user)
+{
+    AUTO(json_free) json_t *body = NULL;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = NULL;
+    int value = 0;
+    TRY(http_request_json(req, &body));
+    TRY(json_get_int(body, "value", -1, 1, &value));
+    TRY(begin_for_title(user, req, &tx, &id));
+    TRY(viewing_rate(tx, api_caller(req)->who.profile_id, id, value));
+    TRY(store_commit(&tx));
+    return api_done(res);
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What operators and partners do: deliveries, redelivery requests, jobs, findings. A partner sees
+// what is theirs alone; what is not theirs is not there.
+#include "app/api.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *own_partner(struct http_request *req)
+{
+    const struct account_who *who = &api_caller(req)->who;
+    return who->role == ACCOUNT_PARTNER ? who->partner_id : NULL;
+}
+
+static int check_owner(struct http_request *req, const json_t *object, const char *what)
+{
+    const char *partner = own_partner(req);
+    FAIL_IF(partner && strcmp(json_str_or(object, "partner", ""), partner) != 0,
+            ERR_NOT_FOUND, "there is no such %s", what);
+    return 0;
+}
+
+static int read_query(struct http_request *req, struct ingest_query *ret)
+{
+    *ret = (struct ingest_query){.partner = own_partner(req),
+                                 .title_id = http_request_query(req, "title_id"),
+                                 .state = http_request_query(req, "state"),
+                                 .before = http_request_query(req, "before")};
+    return api_limit(req, 100, &ret->limit);
+}
+
+// --- deliveries -----------------------------------------------------------------------------
+
+// The upload's bytes as a blob. A second name of the file is moved in and the first stays until the
+// delivery is committed: killed in between, the upload is still whole.
+static int adopt_upload(struct api *api, const struct upload *u, struct hash *ret)
+{
+    AUTO(cstr_free) char *second = NULL;
+    int64_t size = 0;
+    TRY(cstr_printf(&second, "%s.delivered", u->path));
+    FAIL_IF(unlink(second) < 0 && errno != ENOENT, ERR_IO, "an older delivery's file");
+    if (link(u->path, second) < 0) {
+        return err_fail_errno("the upload");
+    }
+    struct store_blobs *blobs = store_blobs_of(api->store);
+    TRY(store_blob_adopt(blobs, second, ret, &size));
+    FAIL_IF(size != u->bytes, ERR_CONFLICT, "the upload has %lld of %lld bytes",
+            (long long)size, (long long)u->bytes);
+    return store_blobs_sync(blobs);
+}
+
+static int submit(struct api *api, struct http_request *req, const json_t *body,
+                  const struct upload *u, const struct hash *source,
+                  struct ingest_ticket *ret)
+{
+    AUTO(json_free) json_t *partner = NULL;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *named = json_str_or(body, "partner", NULL);
+    struct ingest_spec spec = {.source = *source,
+                               .bytes = u->bytes,
+                               .file_name = u->file_name,
+                               .title_id = json_str_or(body, "title_id", NULL),
+                               .title = json_str_or(body, "title", NULL),
+                               .answers = json_str_or(body, "answers", NULL),
+                               .partner = own_partner(req),
+                               .actor = api_actor(req)};
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    if (!spec.partner && named) {
+        TRY(account_partner(tx, named, &partner));
+        spec.partner = json_str_or(partner, "id", NULL);
+    }
+    TRY(ingest_submit(tx, &spec, ret));
+    TRY(upload_forget(tx, u->id));
+    return api_commit(api, &tx);
+}
+
+static int answer_ticket(struct http_response *res, const struct ingest_ticket *t)
+{
+    return http_json(res, 201,
+                     json_pack("{s:s, s:s, s:s, s:b}", "delivery_id", t->delivery_id,
+                               "job_id", t->job_id, "title_id", t->title_id, "reused",
+                               (int)t->reused));
+}
+
+int api_deliveries_add(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(json_free) json_t *body = NULL;
+    struct upload u;
+    struct hash source;
+    struct ingest_ticket ticket;
+    int64_t offset = 0;
+    const char *upload_id = NULL;
+    TRY(http_request_json(req, &body));
+    TRY(json_get_str(body, "upload_id", &upload_id));
+    TRY(upload_find(api, req, upload_id, &u));
+    TRY(upload_offset(&u, &offset));
+    FAIL_IF(offset != u.bytes, ERR_CONFLICT, "the upload is at %lld of %lld bytes",
+            (long long)offset, (long long)u.bytes);
+    TRY(adopt_upload(api, &u, &source));
+    TRY(submit(api, req, body, &u, &source, &ticket));
+    // The row is gone: a file that stays after a crash here costs space until it is swept.
+    unlink(u.path);
+    return answer_ticket(res, &ticket);
+}
+
+int api_deliveries_list(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    struct ingest_query query;
+    json_t *list = NULL;
+    TRY(read_query(req, &query));
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    TRY(ingest_deliveries(tx, &query, &list));
+    return api_wrap(res, "deliveries", list);
+}
+
+// The path's delivery, when the caller may see it.
+static int find_delivery(struct api *api, struct http_request *req, const char **ret_id,
+                         json_t **ret)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(json_free) json_t *delivery = NULL;
+    TRY(api_id(req, ret_id));
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    TRY(ingest_delivery(tx, *ret_id, &delivery));
+    TRY(check_owner(req, delivery, "delivery"));
+    *ret = TAKE(delivery);
+    return 0;
+}
+
+int api_deliveries_get(struct http_request *req, struct http_response *res, void *user)
+{
+    json_t *delivery = NULL;
+    const char *id = NULL;
+    TRY(find_delivery(user, req, &id, &delivery));
+    return http_json(res, 200, delivery);
+}
+
+int api_deliveries_again(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    struct ingest_ticket ticket;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(ingest_again(tx, id, api_actor(req), &ticket));
+    TRY(api_commit(api, &tx));
+    return answer_ticket(res, &ticket);
+}
+
+int api_deliveries_report(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(json_free) json_t *delivery = NULL;
+    json_t *report = NULL;
+    const char *id = NULL;
+    TRY(find_delivery(api, req, &id, &delivery));
+    TRY(ingest_report(api->store, id, &report));
+    return http_json(res, 200, report);
+}
+
+static int answer_picture(struct http_response *res, const struct buf *jpeg)
+{
+    TRY(jpeg->err);
+    http_header(res, "Cache-Control",
+                "private, max-age=86400"); // the same bytes for good
+    http_body(res, "image/jpeg", buf_view(jpeg));
+    return 0;
+}
+
+static int path_number(struct http_request *req, int64_t *ret)
+{
+    int err = api_number(http_request_param(req, "n"), 0, INT32_MAX, ret);
+    FAIL_IF(err < 0, ERR_NOT_FOUND, "there is no such picture");
+    return 0;
+}
+
+int api_deliveries_still(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(json_free) json_t *delivery = NULL;
+    AUTO(buf_free) struct buf jpeg = {0};
+    const char *id = NULL;
+    int64_t n = 0;
+    TRY(path_number(req, &n));
+    TRY(find_delivery(api, req, &id, &delivery));
+    TRY(ingest_still(api->store, id, n, &jpeg));
+    return answer_picture(res, &jpeg);
+}
+
+int api_deliveries_frame(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(json_free) json_t *delivery = NULL;
+    AUTO(buf_free) struct buf jpeg = {0};
+    const char *id = NULL, *width_text = http_request_query(req, "width");
+    int64_t n = 0, width = 1280;
+    TRY(path_number(req, &n));
+    TRY(width_text ? api_number(width_text, 16, 3840, &width) : 0);
+    TRY(find_delivery(api, req, &id, &delivery));
+    TRY(ingest_frame(api->store, id, n, (int)width, &jpeg));
+    return answer_picture(res, &jpeg);
+}
+
+// --- redelivery requests --------------------------------------------------------------------
+
+int api_requests_list(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    struct ingest_query query;
+    json_t *list = NULL;
+    TRY(read_query(req, &query));
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    TRY(ingest_requests(tx, &query, &list));
+    return api_wrap(res, "requests", list);
+}
+
+int api_requests_get(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(json_free) json_t *request = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    TRY(ingest_request(tx, id, &request));
+    TRY(check_owner(req, request, "request"));
+    return http_json(res, 200, TAKE(request));
+}
+
+// --- jobs -----------------------------------------------------------------------------------
+
+int api_jobs_list(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    json_t *list = NULL;
+    int limit = 0;
+    TRY(api_limit(req, 100, &limit));
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    TRY(flow_jobs(tx, http_request_query(req, "subject"), limit, &list));
+    return api_wrap(res, "jobs", list);
+}
+
+int api_jobs_get(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    json_t *job = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    TRY(flow_job(tx, id, &job));
+    return http_json(res, 200, job);
+}
+
+int api_jobs_log(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(buf_free) struct buf text = {0};
+    const char *id = NULL, *step = http_request_query(req, "step");
+    const char *offset_text = http_request_query(req, "offset");
+    int64_t offset = 0;
+    TRY(api_id(req, &id));
+    FAIL_IF(!step, ERR_INVALID, "'step' names a step of the job");
+    TRY(offset_text ? api_number(offset_text, 0, INT64_MAX, &offset) : 0);
+    TRY(flow_step_log_read(api->store, id, step, offset, &text));
+    TRY(text.err);
+    http_body(res, "text/plain; charset=utf-8", buf_view(&text));
+    return 0;
+}
+
+typedef int job_action_f(struct store_tx *, const char *job, const char *actor);
+
+static int act_on_job(struct http_request *req, struct http_response *res,
+                      struct api *api, job_action_f *act)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(act(tx, id, api_actor(req)));
+    TRY(api_commit(api, &tx));
+    return api_done(res);
+}
+
+int api_jobs_rerun(struct http_request *req, struct http_response *res, void *user)
+{
+    return act_on_job(req, res, user, flow_rerun);
+}
+
+int api_jobs_cancel(struct http_request *req, struct http_response *res, void *user)
+{
+    return act_on_job(req, res, user, flow_cancel);
+}
+
+// --- findings -------------------------------------------------------------------------------
+
+int api_findings_list(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    struct bus_finding_query query = {.subject = http_request_query(req, "subject"),
+                                      .kind = http_request_query(req, "kind"),
+                                      .state = http_request_query(req, "state"),
+                                      .before = http_request_query(req, "before")};
+    json_t *list = NULL;
+    TRY(api_limit(req, 100, &query.limit));
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    TRY(bus_findings_list(tx, &query, &list));
+    return api_wrap(res, "findings", list);
+}
+
+int api_findings_waive(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(json_free) json_t *body = NULL;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = NULL, *why = NULL, *until = NULL;
+    int64_t until_us = 0;
+    TRY(api_id(req, &id));
+    TRY(http_request_json(req, &body));
+    TRY(json_get_str(body, "why", &why));
+    TRY(json_get_str(body, "until", &until));
+    TRY(clock_parse(str_of(until), &until_us));
+    FAIL_IF(!*why, ERR_INVALID, "a waiver needs a reason");
+    FAIL_IF(until_us <= clock_wall_us(), ERR_INVALID, "a waiver ends in the future");
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(bus_finding_waive(tx, id, why, until_us, api_actor(req)));
+    TRY(api_commit(api, &tx));
+    return api_done(res);
+}
+
+int api_findings_reopen(struct http_request *req, struct http_response *res, void *user)
+{
+    return act_on_job(req, res, user, bus_finding_reopen);
+}

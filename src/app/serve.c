@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// `marquee serve`: the rooms put together. One process holds a data folder's service; work is done
+// by whichever process holds its executor's lock, this one if it can.
+//
+//     store ─▶ migrations ─▶ recover ─▶ executor ─▶ server ─▶ follower ─▶ notifier ─▶ wait
+//
+// Everything stops in the opposite order.
+#include "app/api.h"
+#include "app/app.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define RETRY_EXECUTOR_MS 2000
+
+struct service {
+    struct store *store;
+    struct api api;
+    struct http_server *server;
+    struct bus_follower *follower;
+    struct bus_notifier *notifier;
+    struct flow_executor *executor;
+    char *base_url, *ui_dir, *uploads_dir;
+    int lock_fd, signal_fd;
+    struct ingest_config ingest;
+    struct flow_workflow workflow;
+};
+
+static void service_stop(struct service *s)
+{
+    char *mark = NULL;
+    if (s->store && s->server &&
+        cstr_printf(&mark, "%s/serve.json", store_dir(s->store)) == 0) {
+        unlink(mark);
+        cstr_free(&mark);
+    }
+    bus_notifier_stop(&s->notifier);
+    bus_follower_stop(&s->follower);
+    http_server_stop(&s->server);
+    flow_executor_stop(&s->executor);
+    api_close(&s->api);
+    store_close(&s->store);
+    fd_close(&s->lock_fd);
+    fd_close(&s->signal_fd);
+    cstr_free(&s->base_url);
+    cstr_free(&s->ui_dir);
+    cstr_free(&s->uploads_dir);
+}
+
+// Signals are read from a descriptor; threads that come later inherit the mask. Steps are spawned
+// with the mask cleared by the executor.
+static int take_signals(struct service *s)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    FAIL_IF(pthread_sigmask(SIG_BLOCK, &set, NULL) != 0, ERR_INTERNAL, "signals");
+    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+    return s->signal_fd < 0 ? err_fail_errno("signals") : 0;
+}
+
+static int hold_folder(struct service *s)
+{
+    AUTO(cstr_free) char *path = NULL;
+    TRY(cstr_printf(&path, "%s/serve.lock", store_dir(s->store)));
+    s->lock_fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0) {
+        return err_fail_errno("the lock of the data folder");
+    }
+    FAIL_IF(flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0, ERR_BUSY,
+            "another service holds %s", store_dir(s->store));
+    return 0;
+}
+
+// Installed beside the program, or in the tree that it was built in.
+static int find_pages(const char *given, char **ret)
+{
+    static const char *const places[] = {"../share/marquee/ui", "ui/dist", "../ui/dist",
+                                         "../../ui/dist", "../../../ui/dist"};
+    if (given) {
+        return cstr_dup(ret, given);
+    }
+    AUTO(cstr_free) char *program = NULL;
+    TRY(proc_self_path(&program));
+    char *slash = strrchr(program, '/');
+    ASSERT(slash);
+    *slash = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        AUTO(cstr_free) char *dir = NULL, *page = NULL;
+        TRY(cstr_printf(&dir, "%s/%s", program, places[i]));
+        TRY(cstr_printf(&page, "%s/index.html", dir));
+        if (fs_exists(page)) {
+            *ret = TAKE(dir);
+            return 0;
+        }
+    }
+    *ret = NULL; // the API works without pages
+    return 0;
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = MIN(files.rlim_max, (rlim_t)65536);
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static int start_server(struct service *s, const struct app_serve_config *c)
+{
+    TRY(find_pages(c->ui_dir, &s->ui_dir));
+    const struct api_config api = {.store = s->store, .ui_dir = s->ui_dir};
+    TRY(api_open(&s->api, &api));
+    TRY(cstr_printf(&s->uploads_dir, "%s/uploads", store_dir(s->store)));
+    TRY(fs_make_dirs(s->uploads_dir));
+    const struct http_config http = {.bind = c->bind,
+                                     .port = c->port,
+                                     .routes = api_routes,
+                                     .route_count = api_route_count,
+                                     .user = &s->api,
+                                     .authenticate = api_authenticate,
+                                     .free_identity = free,
+                                     .body_dir = s->uploads_dir,
+                                     .workers = 6};
+    TRY(http_server_start(&s->server, &http));
+    s->api.server = s->server;
+    if (c->base_url) {
+        return cstr_dup(&s->base_url, c->base_url);
+    }
+    const char *bind = c->bind ? c->bind : "127.0.0.1";
+    return cstr_printf(&s->base_url,
+                       strchr(bind, ':') ? "http://[%s]:%u" : "http://%s:%u", bind,
+                       http_server_port(s->server));
+}
+
+static int start_executor(struct service *s, const struct app_serve_config *c)
+{
+    const struct flow_executor_config config = {.store = s->store,
+                                                .types = ingest_step_types,
+                                                .type_count = ingest_step_type_count,
+                                                .workflows = &s->workflow,
+                                                .workflow_count = 1,
+                                                .slots = c->slots,
+                                                .on_progress = api_publish_progress,
+                                                .user = &s->api};
+    struct flow_executor *executor = NULL;
+    int err = flow_executor_start(&executor, &config);
+    if (err == ERR_BUSY) {
+        return 0; // another process executes: its work is shown, and taken over when it ends
+    }
+    TRY(err);
+    s->executor = executor;
+    s->api.executor = executor;
+    return 0;
+}
+
+static int start_followers(struct service *s, const struct app_serve_config *c)
+{
+    const struct bus_follower_config follower = {
+        .store = s->store, .after = -1, .on_event = api_publish_event, .user = &s->api};
+    const struct bus_notifier_config notifier = {.store = s->store,
+                                                 .smtp_url = c->smtp_url,
+                                                 .smtp_user = c->smtp_user,
+                                                 .smtp_password = c->smtp_password,
+                                                 .mail_from = c->mail_from};
+    TRY(bus_follower_start(&s->follower, &follower));
+    s->api.follower = s->follower;
+    return bus_notifier_start(&s->notifier, &notifier);
+}
+
+// For `marquee ingest` and `./run`: where this service answers.
+static int write_mark(struct service *s)
+{
+    AUTO(cstr_free) char *path = NULL;
+    AUTO(json_free) json_t *mark = NULL;
+    AUTO(buf_free) struct buf text = {0};
+    TRY(cstr_printf(&path, "%s/serve.json", store_dir(s->store)));
+    TRY(json_made(json_pack("{s:i, s:s, s:i}", "port", (int)http_server_port(s->server),
+                            "url", s->base_url, "pid", (int)getpid()),
+                  &mark));
+    json_write_pretty(&text, mark);
+    TRY(text.err);
+    return fs_write_file(path, text.data, text.len);
+}
+
+static int start(struct service *s, const struct app_serve_config *c)
+{
+    raise_file_limit();
+    TRY(take_signals(s));
+    TRY(app_store_open(c->data_dir, &s->store));
+    TRY(hold_folder(s));
+    TRY(ingest_recover(s->store));
+    TRY(start_server(s, c));
+    TRY(start_followers(s, c));
+    s->ingest = (struct ingest_config){.store = s->store, .base_url = s->base_url};
+    s->workflow = ingest_workflow(&s->ingest);
+    TRY(start_executor(s, c));
+    return write_mark(s);
+}
+
+// Until a signal; takes over as executor once a command that was executing has ended.
+static int wait_for_end(struct service *s, const struct app_serve_config *c)
+{
+    struct pollfd signals = {.fd = s->signal_fd, .events = POLLIN};
+    for (;;) {
+        int ready = poll(&signals, 1, s->executor ? -1 : RETRY_EXECUTOR_MS);
+        if (ready > 0) {
+            return 0;
+        }
+        if (ready < 0 && errno != EINTR) {
+            return err_fail_errno("waiting");
+        }
+        if (!s->executor) {
+            TRY(start_executor(s, c));
+        }
+    }
+}
+
+int app_serve(const struct app_serve_config *config)
+{
+    AUTO(service_stop) struct service s = {.lock_fd = -1, .signal_fd = -1};
+    TRY(start(&s, config));
+    printf("Marquee listens on %s\n", s.base_url);
+    fflush(stdout);
+    return wait_for_end(&s, config);
+}
