@@ -20,8 +20,8 @@ describe('layout', () => {
   });
 
   it('lets no two nodes cover each other and stays within its size', () => {
-    for (const across of [true, false]) {
-      const dag = dagLayout(steps, { ...shape, across });
+    for (const [across, most] of [[true, 2], [false, 9], [false, 2]] as const) {
+      const dag = dagLayout(steps, { ...shape, across, most });
       dag.nodes.forEach((a, i) => {
         expect(a.x).toBeGreaterThanOrEqual(0);
         expect(a.y).toBeGreaterThanOrEqual(0);
@@ -57,6 +57,12 @@ describe('layout', () => {
     const dag = dagLayout([step('a', 'scan'), step('b', 'sort'), step('c', 'send')], shape);
     expect(dag.nodes.map((n) => n.layer)).toEqual([0, 1, 2]);
     expect(dag.edges).toHaveLength(2);
+  });
+
+  it('fits a phone', () => {
+    const dag = dagLayout(steps, { ...shape, across: false, most: 2 });
+    expect(dag.width).toBeLessThanOrEqual(2 * shape.node.width + shape.gap.node);
+    for (const e of dag.edges) expect(e.from.y + e.from.height).toBeLessThan(e.to.y);
   });
 
   it('is empty for a job without steps', () => {

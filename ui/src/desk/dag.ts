@@ -39,6 +39,7 @@ export interface DagShape {
   node: { width: number; height: number };
   gap: { layer: number; node: number };
   cell: number; // side and pitch of a fan-out's cell
+  most?: number; // nodes side by side when layers run downwards: more wrap to a second line
   planned: boolean; // draw the pipeline's types that are still to come
 }
 
@@ -134,8 +135,14 @@ export function dagLayout(steps: readonly Step[], shape: DagShape): Dag {
     });
   }
 
-  const columns: DagNode[][] = [];
-  for (const n of nodes.values()) (columns[n.layer] ??= []).push(n);
+  const layered: DagNode[][] = [];
+  for (const n of nodes.values()) (layered[n.layer] ??= []).push(n);
+  const most = shape.across ? Infinity : (shape.most ?? Infinity);
+  const columns = layered.flatMap((layer) => {
+    const lines: DagNode[][] = [];
+    for (let i = 0; i < layer.length; i += most) lines.push(layer.slice(i, i + most));
+    return lines;
+  });
   const size = (n: DagNode): number => (shape.across ? n.height : n.width);
   const thick = (n: DagNode): number => (shape.across ? n.width : n.height);
   const extents = columns.map((c) => c.reduce((sum, n) => sum + size(n), 0) + (c.length - 1) * shape.gap.node);

@@ -42,6 +42,7 @@ export function DagView({
     node: { width: 142, height: 50 },
     gap: { layer: phone ? 26 : 38, node: 16 },
     cell: CELL,
+    most: 2,
     planned: !finished,
   };
   const dag = dagLayout(live, shape);

@@ -5,7 +5,11 @@ import { App } from './app';
 import '../shared/tokens.css';
 import '../shared/components.css';
 import './desk.css';
+import './tables.css';
+import './forms.css';
+import './job.css';
 import './report.css';
+import './phone.css';
 
 startRouter('/desk/');
 render(<App />, document.getElementById('app')!);

@@ -21,6 +21,7 @@ export interface Column<T> {
   descendingFirst?: boolean;
   end?: boolean; // numbers stand right
   wide?: boolean; // not on a phone
+  tall?: boolean; // on a phone, as high as both lines
 }
 
 export interface Facet {
@@ -280,7 +281,7 @@ export function Table<T>(props: TableProps<T>): JSX.Element {
                     }}
                   >
                     {visible.map((c) => (
-                      <div key={c.id} role="cell" class={`td ${c.end ? 'end' : ''}`}>
+                      <div key={c.id} role="cell" class={`td ${c.end ? 'end' : ''} ${c.tall ? 'tall' : ''}`}>
                         {c.cell(row)}
                       </div>
                     ))}

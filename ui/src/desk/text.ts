@@ -155,6 +155,7 @@ const english = {
   'film.job': 'Job',
   'film.partner': 'Partner {id}',
   'film.received': 'received',
+  'film.hash': 'bytes {hash}…',
   'film.again': 'Run again',
   'film.again.title': 'Run this delivery again?',
   'film.again.text': '“{name}” goes through policy once more, with the waivers of now. Steps that are done are not repeated.',

@@ -27,6 +27,7 @@ export function Viewer({ delivery, report, clock, frame, onFrame, onStep }: View
   const [shown, setShown] = useState<{ frame: number; url: string } | null>(null);
   const [failed, setFailed] = useState<number | null>(null);
   const [text, setText] = useState<string | null>(null);
+  const before = useRef(frame);
   const alive = useRef(true);
   useEffect(() => () => void (alive.current = false), []);
 
@@ -39,8 +40,10 @@ export function Viewer({ delivery, report, clock, frame, onFrame, onStep }: View
       img.onload = () => {
         if (!mine || !alive.current) return;
         setShown({ frame, url });
-        // The neighbours, for the next key.
-        for (const n of [frame + 1, frame - 1]) if (n >= 0 && n < clock.frames) new Image().src = api.frameUrl(delivery, n);
+        // The next one in the direction of travel, for the next key; one, for each costs the server a decode.
+        const ahead = frame + (before.current > frame ? -1 : 1);
+        before.current = frame;
+        if (ahead >= 0 && ahead < clock.frames) new Image().src = api.frameUrl(delivery, ahead);
       };
       img.onerror = () => mine && setFailed(frame);
       img.src = url;

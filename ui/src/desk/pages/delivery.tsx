@@ -62,6 +62,11 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
         <div>
           <p class="crumb">
             <a href="/desk/films">{t('nav.films')}</a> / <code>{id.slice(-12)}</code>
+            {d.hash && (
+              <code class="hash" title={d.hash}>
+                {t('film.hash', { hash: d.hash.replace(/^[a-z0-9]+:/, '').slice(0, 12) })}
+              </code>
+            )}
           </p>
           <h1>{name}</h1>
           <p class="facts-line">
@@ -74,11 +79,6 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
             <span>
               {t('film.received')} <time title={dateTime(d.received)}>{ago(d.received)}</time>
             </span>
-            {d.hash && (
-              <code class="hash" title={d.hash}>
-                {d.hash.replace(/^[a-z0-9]+:/, '').slice(0, 12)}
-              </code>
-            )}
           </p>
         </div>
         <div class="acts">

@@ -98,8 +98,8 @@ export function FindingsPage(): JSX.Element {
         </a>
       ),
     },
-    { id: 'subject', title: t('findings.subject'), width: 'minmax(140px, 1.6fr)', sort: (f) => nameOf(f) ?? f.subject ?? '', cell: (f) => <span class="clip"><SubjectLink subject={f.subject ?? ''} name={nameOf(f)} /></span>, wide: true },
-    { id: 'place', title: t('findings.place'), width: 'minmax(150px, 1fr)', sort: (f) => f.start_frame ?? f.start_pts, cell: (f) => <span class="num clip">{placeText(f)}</span>, wide: true },
+    { id: 'subject', title: t('findings.subject'), width: 'minmax(130px, 1.3fr)', sort: (f) => nameOf(f) ?? f.subject ?? '', cell: (f) => <span class="clip"><SubjectLink subject={f.subject ?? ''} name={nameOf(f)} /></span>, wide: true },
+    { id: 'place', title: t('findings.place'), width: 'minmax(200px, 1.2fr)', sort: (f) => f.start_frame ?? f.start_pts, cell: (f) => <span class="num clip">{placeText(f)}</span>, wide: true },
     {
       id: 'state',
       title: t('findings.state'),
@@ -114,7 +114,7 @@ export function FindingsPage(): JSX.Element {
       ),
     },
     { id: 'seen', title: t('findings.seen'), width: '96px', end: true, sort: (f) => Date.parse(f.seen_last ?? ''), descendingFirst: true, cell: (f) => (f.seen_last ? <time title={dateTime(f.seen_last)}>{ago(f.seen_last)}</time> : '–'), wide: true },
-    { id: 'act', title: t('findings.act'), width: '84px', end: true, cell: act },
+    { id: 'act', title: t('findings.act'), width: '84px', end: true, tall: true, cell: act },
   ];
   const kinds = [...new Set(all.value.map((f) => f.kind))].sort();
   return (
