@@ -27,6 +27,8 @@ int64_t film_ms_of(const struct media_film *, int64_t start_frame, int64_t end_f
 bool film_is_black(const struct media_feature *);
 // First frame at or behind a time; `count` when there is none.
 int64_t film_frame_at(const struct media_film *, int64_t pts);
+// Whether a finding of this kind is there already.
+bool film_has(const struct media_film *, const char *kind);
 // Takes the evidence.
 int film_add(struct media_film *, const char *kind, enum finding_severity,
              int64_t start_frame, int64_t end_frame, json_t *evidence);

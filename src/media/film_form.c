@@ -40,24 +40,27 @@ static enum vote vote_of(const struct media_feature *f)
     return VOTE_NONE;
 }
 
-static const char *scan_by_votes(const int64_t votes[4], bool flagged, bool top_first)
+enum scan { SCAN_PROGRESSIVE, SCAN_TFF, SCAN_BFF, SCAN_MIXED };
+static const char *const scan_names[] = {"progressive", "tff", "bff", "mixed"};
+
+static enum scan scan_by_votes(const int64_t votes[4], bool flagged, bool top_first)
 {
     int64_t fields = votes[VOTE_TOP] + votes[VOTE_BOTTOM];
     int64_t all = fields + votes[VOTE_PROGRESSIVE];
     if (all <
         MIN_VOTES) { // nothing moves: the stream's word, where nothing speaks against it
-        return flagged && votes[VOTE_PROGRESSIVE] == 0 ? (top_first ? "tff" : "bff")
-                                                       : "progressive";
+        bool believed = flagged && votes[VOTE_PROGRESSIVE] == 0;
+        return !believed ? SCAN_PROGRESSIVE : top_first ? SCAN_TFF : SCAN_BFF;
     }
     if (fields * 10 < all) {
-        return "progressive";
+        return SCAN_PROGRESSIVE;
     }
     if (fields * 10 < all * 6) {
-        return "mixed";
+        return SCAN_MIXED;
     }
-    return votes[VOTE_TOP] >= 3 * votes[VOTE_BOTTOM]   ? "tff"
-           : votes[VOTE_BOTTOM] >= 3 * votes[VOTE_TOP] ? "bff"
-                                                       : "mixed";
+    return votes[VOTE_TOP] >= 3 * votes[VOTE_BOTTOM]   ? SCAN_TFF
+           : votes[VOTE_BOTTOM] >= 3 * votes[VOTE_TOP] ? SCAN_BFF
+                                                       : SCAN_MIXED;
 }
 
 int film_detect_scan(struct media_film *film, char ret_scan[16])
@@ -69,17 +72,17 @@ int film_detect_scan(struct media_film *film, char ret_scan[16])
         top_first += (film->frames[i].flags & FEATURE_TOP_FIRST) != 0;
     }
     bool says_interlaced = flagged * 2 > film->count;
-    const char *scan = scan_by_votes(votes, says_interlaced, top_first * 2 > film->count);
-    TRY(str_copy(ret_scan, 16, str_of(scan)));
-    bool interlaced = strcmp(ret_scan, "progressive") != 0;
+    enum scan scan = scan_by_votes(votes, says_interlaced, top_first * 2 > film->count);
+    TRY(str_copy(ret_scan, 16, str_of(scan_names[scan])));
+    bool interlaced = scan != SCAN_PROGRESSIVE;
     if (!interlaced && !says_interlaced) {
         return 0;
     }
     bool hidden = interlaced && !says_interlaced;
     return film_add(film, interlaced ? "interlaced" : "field_order",
                     hidden ? FINDING_WARNING : FINDING_INFO, 0, film->count,
-                    json_pack("{s:s, s:I, s:I, s:I, s:I}", "scan", scan, "top_first",
-                              (json_int_t)votes[VOTE_TOP], "bottom_first",
+                    json_pack("{s:s, s:I, s:I, s:I, s:I}", "scan", scan_names[scan],
+                              "top_first", (json_int_t)votes[VOTE_TOP], "bottom_first",
                               (json_int_t)votes[VOTE_BOTTOM], "progressive",
                               (json_int_t)votes[VOTE_PROGRESSIVE], "flagged_interlaced",
                               (json_int_t)flagged));
@@ -129,23 +132,13 @@ int film_detect_crop(struct media_film *film, struct media_crop *ret)
 
 // --- looks ----------------------------------------------------------------------------------------
 
-static bool has_finding(const struct findings *list, const char *kind)
-{
-    vec_for_each (f, &list->items) {
-        if (strcmp(f->kind, kind) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 int film_detect_looks(struct media_film *film, const struct media_look *looks,
                       size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const char *t = looks[i].transfer;
         bool hdr = strcmp(t, "smpte2084") == 0 || strcmp(t, "arib-std-b67") == 0;
-        if (hdr && !has_finding(film->findings, "unsupported_hdr")) {
+        if (hdr && !film_has(film, "unsupported_hdr")) {
             TRY(film_add(film, "unsupported_hdr", FINDING_ERROR, looks[i].frame,
                          looks[i].frame + 1, json_pack("{s:s}", "transfer", t)));
         }

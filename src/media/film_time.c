@@ -5,6 +5,7 @@
 
 #include <libavutil/mathematics.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LONG_GAP_MS      1000
 #define VFR_PERCENT      2
@@ -44,6 +45,16 @@ int64_t film_frame_at(const struct media_film *film, int64_t pts)
         }
     }
     return low;
+}
+
+bool film_has(const struct media_film *film, const char *kind)
+{
+    vec_for_each (f, &film->findings->items) {
+        if (strcmp(f->kind, kind) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int film_add(struct media_film *film, const char *kind, enum finding_severity severity,

@@ -300,7 +300,10 @@ static int detect(struct media_film *film, const struct joined *j, const json_t 
                   struct media_report *report)
 {
     if (film->count == 0) {
-        TRY(film_add(film, "no_frames", FINDING_ERROR, FINDING_NONE, FINDING_NONE, NULL));
+        if (!film_has(film, "no_frames")) { // the probe may have known
+            TRY(film_add(film, "no_frames", FINDING_ERROR, FINDING_NONE, FINDING_NONE,
+                         NULL));
+        }
         TRY(film_detect_damage(film, j->defects.data, j->defects.len));
         return str_copy(report->scan, sizeof report->scan, STR("progressive"));
     }
