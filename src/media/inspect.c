@@ -141,7 +141,7 @@ static int64_t promised_before(const struct media_timeline *t, int64_t pts)
     return low - 1;
 }
 
-static int emit_still(struct pass *p, const AVFrame *frame, int64_t index)
+static int emit_still(struct pass *p, const AVFrame *frame)
 {
     const struct media_inspect_config *c = p->config;
     const struct media_timeline *t = c->timeline;
@@ -160,7 +160,8 @@ static int emit_still(struct pass *p, const AVFrame *frame, int64_t index)
     }
     AUTO(buf_free) struct buf jpeg = {0};
     TRY(media_jpeg_make(p->jpeg, frame, s->sar, s->rotation, c->still_width, &jpeg));
-    return c->still(c->user, grid, index, jpeg.data, jpeg.len);
+    // The frame's number as promised: what was lost before it is not known here.
+    return c->still(c->user, grid, at + 1, jpeg.data, jpeg.len);
 }
 
 static int take_frame(struct pass *p, const AVFrame *frame, int64_t index)
@@ -173,7 +174,7 @@ static int take_frame(struct pass *p, const AVFrame *frame, int64_t index)
     if (local == 0) {
         TRY(copy_sample(media_scanner_sample(p->scanner), &p->features.first));
     }
-    TRY(emit_still(p, frame, index));
+    TRY(emit_still(p, frame));
     if (p->config->progress && local % PROGRESS_EVERY == 0) {
         const struct media_timeline *t = p->config->timeline;
         int64_t end = p->config->range.end_rap < 0
