@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { defineConfig, type Plugin } from 'vite';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -17,8 +20,24 @@ const pages = (): Plugin => ({
   },
 });
 
+// Beside each text lie its .br and .gz, made once here, so that the server compresses nothing while it serves.
+const variants = (): Plugin => ({
+  name: 'marquee-variants',
+  apply: 'build',
+  closeBundle() {
+    const dist = here('./dist');
+    for (const name of readdirSync(dist, { recursive: true }) as string[]) {
+      if (!/\.(js|css|html|svg)$/.test(name)) continue;
+      const path = join(dist, name);
+      const bytes = readFileSync(path);
+      writeFileSync(`${path}.gz`, gzipSync(bytes, { level: 9 }));
+      writeFileSync(`${path}.br`, brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 10 } }));
+    }
+  },
+});
+
 export default defineConfig({
-  plugins: [pages()],
+  plugins: [pages(), variants()],
   esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
   build: {
     target: 'es2020',

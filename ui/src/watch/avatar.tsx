@@ -30,7 +30,7 @@ const faces: Record<AvatarName, string> = {
   violet: 'M16 21v3M32 21v3M20 31a4 4 0 1 0 8 0 4 4 0 1 0-8 0',
   sky: 'M13 22h6M32 20v4M16 31c4 5 12 5 16-1',
   lime: 'M16 20v4M32 20v4M14 30h20c-2 7-18 7-20 0z',
-  sand: 'M12 21h8M28 21h8M17 33c3-4 11-4 14 0',
+  sand: 'M12 22h8M28 22h8M16 30c4 4 12 4 16 0',
   slate: 'M12 22a4 4 0 1 0 8 0 4 4 0 1 0-8 0M28 22a4 4 0 1 0 8 0 4 4 0 1 0-8 0M20 22h8M18 32c3 2 9 2 12 0',
 };
 

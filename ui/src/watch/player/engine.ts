@@ -5,7 +5,7 @@ import type shaka from 'shaka-player';
 import { ApiError, type Qoe } from '../../shared/api';
 import { rate as showRate } from '../../shared/format';
 import { mediaSource } from './device';
-import { qualities, type Quality, type Rung } from './state';
+import { qualities, since, type Counters, type Quality, type Rung } from './state';
 
 export interface Caption {
   start: number;
@@ -131,6 +131,8 @@ export class Engine {
   private startupMs = 0;
   private closed = false;
   private manifest = '';
+  private told: Counters = { stalls: 0, stall_ms: 0, frames: 0, dropped: 0 };
+  private startupTold = false;
 
   constructor(
     readonly video: HTMLVideoElement,
@@ -237,18 +239,20 @@ export class Engine {
     };
   }
 
+  /** Counters since the last call, and how things stand now; the wait for the first picture is told once. */
   qoe(): Qoe {
     const now = this.statistics();
-    return {
-      startup_ms: now.startupMs,
-      stalls: now.stalls,
-      stall_ms: now.stallMs,
-      frames: now.frames,
-      dropped: now.dropped,
+    const counters = { stalls: now.stalls, stall_ms: now.stallMs, frames: now.frames, dropped: now.dropped };
+    const news: Qoe = {
+      ...since(this.told, counters),
       bandwidth_bps: Math.round(now.bandwidth),
       height: this.video.videoHeight,
       rate_bps: Math.round(now.streamRate),
     };
+    if (!this.startupTold && now.startupMs > 0) news.startup_ms = now.startupMs;
+    this.startupTold ||= now.startupMs > 0;
+    this.told = counters;
+    return news;
   }
 
   ahead(): number {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { rate } from '../../shared/format';
-import { actionOf, Heart, nextUp, qualities, readCaptionStyle, rungName, seekTarget, speedBy, startAt } from './state';
+import { actionOf, Heart, nextUp, qualities, readCaptionStyle, rungName, seekTarget, since, speedBy, startAt } from './state';
 
 describe('qualities', () => {
   it('names sizes as people do', () => {
@@ -99,4 +99,10 @@ describe('heartbeats', () => {
 it('reads a stored caption style, whatever was stored', () => {
   expect(readCaptionStyle('{"size":"huge","colour":"pink"}')).toEqual({ size: 'huge', colour: 'white', back: 'shadow' });
   for (const odd of [null, '', '[]', '"x"', '{', 'null']) expect(readCaptionStyle(odd).size).toBe('usual');
+});
+
+it('counts what happened since the last message', () => {
+  const before = { stalls: 1, stall_ms: 300, frames: 240, dropped: 2 };
+  expect(since(before, { stalls: 2, stall_ms: 900, frames: 480, dropped: 2 })).toEqual({ stalls: 1, stall_ms: 600, frames: 240, dropped: 0 });
+  expect(since(before, { stalls: 1, stall_ms: 300, frames: 24, dropped: 0 }).frames).toBe(24);
 });

@@ -219,3 +219,23 @@ export function readCaptionStyle(text: string | null): CaptionStyle {
     allowed[key].find((one) => one === value[key]) ?? usualCaptions[key];
   return { size: pick('size'), colour: pick('colour'), back: pick('back') };
 }
+
+// --- quality of experience -------------------------------------------------------------------------------
+
+export interface Counters {
+  stalls: number;
+  stall_ms: number;
+  frames: number;
+  dropped: number;
+}
+
+/** What happened since the last message; a counter that went back (another source) begins anew. */
+export function since(before: Counters, now: Counters): Counters {
+  const step = (a: number, b: number) => (b >= a ? b - a : b);
+  return {
+    stalls: step(before.stalls, now.stalls),
+    stall_ms: step(before.stall_ms, now.stall_ms),
+    frames: step(before.frames, now.frames),
+    dropped: step(before.dropped, now.dropped),
+  };
+}
