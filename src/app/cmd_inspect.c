@@ -286,16 +286,8 @@ static int inspect(struct film *film, struct findings *findings,
 static int report_json(struct film *film, const struct media_report *report,
                        const struct findings *findings, json_t **ret)
 {
-    if (report) {
-        return media_report_to_json(report, ret);
-    }
-    struct media_source none = {.video = -1};
-    struct media_report empty = {.source = film->source ? film->source : &none};
-    AUTO(json_free) json_t *list = NULL;
-    TRY(media_report_to_json(&empty, ret));
-    TRY(findings_to_json(findings, &list));
-    return json_object_set(*ret, "findings", list) == 0 ? 0
-                                                        : err_fail(ERR_NOMEM, "a report");
+    return report ? media_report_to_json(report, ret)
+                  : ingest_report_partial(film->source, findings, ret);
 }
 
 static void finding_line(const json_t *finding, struct buf *out)

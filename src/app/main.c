@@ -24,6 +24,12 @@ static args_run_f completion_run, man_run;
         .min = 1, .max = 1000                                                          \
     }
 #define OPTIONS(list) .options = (list), .option_count = ARRAY_LEN(list)
+#define SLOTS                                                       \
+    {                                                               \
+        .name = "slots", .kind = ARGS_NUMBER, .value = "N",         \
+        .help = "Steps at once (one a core)", .min = 1, .max = 1024 \
+    }
+
 static const struct args_option data_json[] = {DATA, JSON};
 
 static const struct args_option inspect_options[] = {
@@ -35,6 +41,79 @@ static const struct args_option inspect_options[] = {
      .max = 1000},
     {.name = "policy", .kind = ARGS_FILE, .value = "FILE", .help = "A policy (YAML)"},
     JSON,
+};
+
+static const struct args_option ingest_options[] = {
+    {.name = "title", .kind = ARGS_TEXT, .value = "T", .help = "The title's name"},
+    {.name = "title-id",
+     .kind = ARGS_TEXT,
+     .value = "ID",
+     .help = "A known title that the film belongs to"},
+    {.name = "partner",
+     .kind = ARGS_TEXT,
+     .value = "P",
+     .help = "Who delivers, by name or id"},
+    {.name = "answers",
+     .kind = ARGS_TEXT,
+     .value = "REQUEST",
+     .help = "The redelivery request that is answered"},
+    {.name = "catalog",
+     .kind = ARGS_FILE,
+     .value = "FILE",
+     .help = "What the films are, by file name (YAML)"},
+    {.name = "ladder", .kind = ARGS_FILE, .value = "F", .help = "A ladder (YAML)"},
+    {.name = "policy", .kind = ARGS_FILE, .value = "F", .help = "A policy (YAML)"},
+    {.name = "waive",
+     .kind = ARGS_TEXT,
+     .value = "KIND",
+     .help = "Accepts findings of a kind",
+     .many = true},
+    {.name = "why",
+     .kind = ARGS_TEXT,
+     .value = "REASON",
+     .help = "Why they are waived",
+     .many = true},
+    {.name = "until",
+     .kind = ARGS_DATE,
+     .value = "DATE",
+     .help = "When the waiver ends",
+     .many = true},
+    {.name = "captions",
+     .kind = ARGS_FILE,
+     .value = "FILE[:LANG]",
+     .help = "Captions beside the film (SubRip, WebVTT, ASS)",
+     .many = true},
+    SLOTS,
+    DATA,
+    JSON,
+};
+
+static const struct args_option serve_options[] = {
+    {.name = "port",
+     .kind = ARGS_NUMBER,
+     .value = "N",
+     .help = "TCP port (8080; 0: any that is free)",
+     .min = 0,
+     .max = 65535},
+    {.name = "bind",
+     .kind = ARGS_TEXT,
+     .value = "ADDRESS",
+     .help = "Where to listen (127.0.0.1)"},
+    {.name = "ui", .kind = ARGS_DIR, .value = "DIR", .help = "The built pages"},
+    {.name = "base-url",
+     .kind = ARGS_TEXT,
+     .value = "URL",
+     .help = "How others reach this service, for mails"},
+    {.name = "smtp",
+     .kind = ARGS_TEXT,
+     .value = "URL",
+     .help = "Where mail goes: smtp://HOST:25 (MARQUEE_SMTP)"},
+    {.name = "mail-from",
+     .kind = ARGS_TEXT,
+     .value = "ADDRESS",
+     .help = "Who mail is from (MARQUEE_MAIL_FROM)"},
+    SLOTS,
+    DATA,
 };
 
 static const struct args_option titles_options[] = {
@@ -112,7 +191,24 @@ static const struct args_option partner_add_options[] = {
     DATA,
     JSON,
 };
+static const struct args_option step_options[] = {
+    DATA,
+    {.name = "dir", .kind = ARGS_DIR, .value = "DIR", .help = "The step's folder"},
+};
+
 static const struct args_command commands[] = {
+    {.path = "ingest",
+     .summary = "Inspects, encodes, packages and publishes films",
+     .operands = "FILE…",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 10000,
+     OPTIONS(ingest_options),
+     .run = ingest_run,
+     .about =
+         "Beside a running service the films are submitted to it and followed; alone, "
+         "the command works itself.\nThe same bytes are the same delivery: nothing is "
+         "done twice. The exit code is the worst film's."},
     {.path = "inspect",
      .summary = "Says what is in a film and what is wrong with it",
      .operands = "FILE",
@@ -122,6 +218,14 @@ static const struct args_command commands[] = {
      OPTIONS(inspect_options),
      .run = inspect_run,
      .about = "Needs no data folder and keeps nothing."},
+    {.path = "serve",
+     .summary = "Runs the service: pages, streams, and the work on deliveries",
+     .operands = "",
+     OPTIONS(serve_options),
+     .run = serve_run,
+     .about =
+         "Until SIGINT or SIGTERM. Mail needs --smtp; its user and password come from "
+         "MARQUEE_SMTP_USER and\nMARQUEE_SMTP_PASSWORD."},
     {.path = "titles",
      .summary = "Lists titles",
      .operands = "",
@@ -205,6 +309,20 @@ static const struct args_command commands[] = {
      .operands = "",
      .run = man_run,
      .about = "For example: marquee man | man -l -"},
+    {.path = "step",
+     .summary = "One step of a job",
+     .operands = "",
+     OPTIONS(step_options),
+     .run = step_run,
+     .hidden = true},
+    {.path = "frame",
+     .summary = "The picture of one frame",
+     .operands = "DATA FILM REPORT TIMELINE FRAME WIDTH",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 6,
+     .operands_max = 6,
+     .run = frame_run,
+     .hidden = true},
 };
 
 static int completion_run(const struct args *args)

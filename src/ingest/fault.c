@@ -52,3 +52,18 @@ int ingest_fault(struct findings *findings, const char *stage, int err,
                   &finding.evidence));
     return findings_add(findings, &finding);
 }
+
+int ingest_report_partial(const struct media_source *source,
+                          const struct findings *findings, json_t **ret)
+{
+    struct media_source none = {.video = -1};
+    AUTO(json_free) json_t *series = json_object(), *list = NULL, *json = NULL;
+    struct media_report report = {.source = (struct media_source *)(uintptr_t)source,
+                                  .series = series};
+    report.source = source ? report.source : &none;
+    TRY(findings_to_json(findings, &list));
+    TRY(media_report_to_json(&report, &json));
+    FAIL_IF(json_object_set(json, "findings", list) != 0, ERR_NOMEM, "a report");
+    *ret = TAKE(json);
+    return 0;
+}

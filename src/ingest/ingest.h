@@ -63,6 +63,11 @@ int ingest_policy_decide(const struct ingest_policy *, const struct findings *,
 // (no space, I/O, cancelled) and says nothing about the film.
 int ingest_fault(struct findings *, const char *stage, int err, const char *reason);
 
+// The report of a film whose pictures could not be inspected: its streams (none where source is
+// NULL) and findings, in the form of media_report_to_json.
+int ingest_report_partial(const struct media_source *, const struct findings *,
+                          json_t **ret);
+
 // --- delivering ------------------------------------------------------------------------------
 
 struct ingest_caption {

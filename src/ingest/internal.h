@@ -86,7 +86,7 @@ int file_add(json_t *files, const char *path, const void *bytes, size_t len);
 // --- want_inspect.c: probe, ranges, sound, merge ---------------------------------------------------
 
 struct inspected {
-    struct media_report *report; // of a film that cannot be read: only findings
+    struct media_report *report; // NULL where not whole
     struct findings findings;    // all that is wrong
     struct hash report_blob, timeline_blob;
     bool whole;          // pictures were decoded to the end; the blobs are there

@@ -58,25 +58,15 @@ static int findings_of(struct flow_run *run, const struct flow_output *output,
 static int report_without_pictures(struct flow_run *run, const struct probed *probed,
                                    struct inspected *ret)
 {
-    AUTO(media_report_free) struct media_report *report = calloc(1, sizeof *report);
-    FAIL_IF(!report, ERR_NOMEM, "a report");
+    AUTO(media_source_free) struct media_source *source = NULL;
     if (probed && probed->source) {
         AUTO(json_free) json_t *json = NULL;
         TRY(blob_json(store_blobs_of(flow_run_store(run)), &probed->source->blob, &json));
-        TRY(media_source_from_json(json, &report->source));
-    } else {
-        report->source = calloc(1, sizeof *report->source);
-        FAIL_IF(!report->source, ERR_NOMEM, "a report");
-        report->source->video = -1;
+        TRY(media_source_from_json(json, &source));
     }
-    AUTO(json_free) json_t *findings = NULL;
     findings_sort(&ret->findings);
-    TRY(findings_to_json(&ret->findings, &findings));
-    TRY(media_report_to_json(report, &ret->report_json));
-    FAIL_IF(json_object_set(ret->report_json, "findings", findings) != 0, ERR_NOMEM,
-            "a report");
+    TRY(ingest_report_partial(source, &ret->findings, &ret->report_json));
     ret->duration_us = probed ? probed->duration_us : 0;
-    ret->report = TAKE(report);
     return 1;
 }
 
