@@ -4,7 +4,7 @@
 // browser tests; nothing of it is shipped.
 //
 //   node dev/mock.mjs [--port 8099] [--films DIR]… [--dist DIR]
-//   POST /mock {"empty":bool,"streams":n,"slow_ms":n,"fail":"path"}  changes how it behaves; {"reset":true} undoes all
+//   POST /mock {"empty":bool,"many":n,"streams":n,"slow_ms":n,"fail":"path"}  changes how it behaves; {"reset":true} undoes all
 import { createReadStream, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -38,7 +38,7 @@ const fresh = () => ({
     { id: 'p2', name: 'Grace', avatar: 'teal', language: 'en', maturity: 18 },
     { id: 'p3', name: 'The Little Ones', avatar: 'rose', language: 'en', maturity: 7 },
   ],
-  how: { empty: false, streams: 2, slow_ms: 0, fail: null },
+  how: { empty: false, many: 0, streams: 2, slow_ms: 0, fail: null },
 });
 
 export function startMock({ port = 0, folders = [], dist } = {}) {
@@ -62,6 +62,11 @@ export function startMock({ port = 0, folders = [], dist } = {}) {
     };
   };
   const listed = () => (state.how.empty ? [] : [...films, series]);
+  // Ten thousand titles for the pages that must stand them: the films over and over, under other names.
+  const shelf = () =>
+    state.how.many
+      ? Array.from({ length: state.how.many }, (_, i) => ({ ...films[i % films.length], name: `${films[i % films.length].name} ${i + 1}`, shelf: i }))
+      : listed();
   const like = (title) =>
     listed()
       .filter((other) => other.id !== title.id)
@@ -110,14 +115,18 @@ export function startMock({ port = 0, folders = [], dist } = {}) {
   };
 
   const need = (key) => {
-    const title = byId.get(key);
+    const title = byId.get(key?.split('~')[0]);
     if (!title || state.how.empty) throw notFound('such title');
     return title;
   };
   const routes = [
-    ['GET', '/titles', ({ query }) => ({
-      titles: listed().filter((t) => !query.get('tag') || t.tags.includes(query.get('tag'))).map((t) => card(t)),
-    })],
+    ['GET', '/titles', ({ query }) => {
+      const cards = shelf()
+        .filter((t) => !query.get('tag') || t.tags.includes(query.get('tag')))
+        .map((t) => ({ ...card(t), id: t.shelf === undefined ? t.id : `${t.id}~${t.shelf}` }));
+      const from = query.get('after') ? cards.findIndex((one) => one.id === query.get('after')) + 1 : 0;
+      return { titles: cards.slice(from, from + Number(query.get('limit') ?? 100)) };
+    }],
     ['GET', '/titles/:id', ({ id }) => detail(need(id))],
     ['GET', '/home', home],
     ['GET', '/search', ({ query }) => search(query.get('q') ?? '')],

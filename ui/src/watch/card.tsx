@@ -23,7 +23,6 @@ export function CardLink({ card, goOn = false, wait = false, eager = false }: {
     <a
       class="card"
       href={goOn ? `/play/${key}` : `/title/${key}`}
-      aria-label={goOn ? `${t('resume')}: ${card.name}` : undefined}
       {...previewOf(card)}
     >
       <span class="card-art">
@@ -37,7 +36,10 @@ export function CardLink({ card, goOn = false, wait = false, eager = false }: {
           </span>
         )}
       </span>
-      <span class="card-name">{card.name}</span>
+      <span class="card-name">
+        {goOn && <span class="visually-hidden">{t('resume')}: </span>}
+        {card.name}
+      </span>
       <span class="card-meta">{meta.join(' · ')}</span>
     </a>
   );

@@ -176,7 +176,7 @@ export function Controls({ play, video, duration, tracks, full, commands: go }: 
           )}
           {tracks.qualities.length > 0 && (
             <MenuButton
-              label={`${t('quality')}: ${auto ? t('autoWith', { rung: present || '…' }) : present}`}
+              label={`${t('quality')}: ${auto ? `${t('auto')} ${present}`.trim() : present}`}
               class="button quiet quality"
               menuClass="over"
               groups={quality}
@@ -184,8 +184,7 @@ export function Controls({ play, video, duration, tracks, full, commands: go }: 
             >
               <Icon name="settings" />
               <span class="quality-words">
-                <span>{auto ? t('auto') : present}</span>
-                {auto && <small>{present}</small>}
+                <span>{auto ? t('auto') : present}</span> {auto && <small>{present}</small>}
               </span>
             </MenuButton>
           )}
