@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "media/packets.h"
 
+#include "media/ffv1.h"
 #include "media/rap.h"
 
 #include <inttypes.h>
@@ -28,6 +29,9 @@ struct walk {
     VEC(struct packet) packets; // of the picture
     VEC(struct progress) streams;
     struct media_rap_scan scan;
+    bool sliced; // FFV1 whose pictures carry sums
+    int64_t bad_sums, bad_sum_pts;
+    const char *bad_sum; // words of the first
     bool new_parameters; // side data changes the decoder's set-up on the way
     bool encrypted;
 };
@@ -79,6 +83,11 @@ static int keep_packet(struct walk *w, const AVPacket *p)
     FAIL_IF(w->packets.len >= MAX_PACKETS, ERR_LIMIT, "too many pictures");
     struct media_rap_packet r =
         media_rap_scan(&w->scan, p->data, p->size, p->flags & AV_PKT_FLAG_KEY);
+    const char *bad = w->sliced ? media_ffv1_check(p->data, (size_t)p->size) : NULL;
+    if (bad) {
+        w->bad_sum = w->bad_sums ? w->bad_sum : bad;
+        w->bad_sum_pts = w->bad_sums++ ? w->bad_sum_pts : p->pts;
+    }
     if (w->packets.len && (has_side_data(p, AV_PKT_DATA_NEW_EXTRADATA) ||
                            has_side_data(p, AV_PKT_DATA_PARAM_CHANGE))) {
         w->new_parameters = true;
@@ -254,6 +263,12 @@ static int judge_streams(struct walk *w)
                               (json_int_t)s->count)));
         }
     }
+    if (w->bad_sums) {
+        int video = w->source->streams.data[w->source->video].index;
+        TRY(add(w, "damaged_slices", FINDING_ERROR, video, w->bad_sum_pts,
+                json_pack("{s:I, s:s}", "pictures", (json_int_t)w->bad_sums, "message",
+                          w->bad_sum)));
+    }
     if (w->encrypted) {
         TRY(add(w, "encrypted", FINDING_ERROR, -1, AV_NOPTS_VALUE, NULL));
     }
@@ -281,7 +296,10 @@ int media_packets_walk(struct media_file *file, struct media_source *source,
     int video = -1;
     if (source->video >= 0) {
         video = source->streams.data[source->video].index;
-        media_rap_scan_init(&w.scan, file->format->streams[video]->codecpar);
+        const AVCodecParameters *par = file->format->streams[video]->codecpar;
+        media_rap_scan_init(&w.scan, par);
+        // Version 2 was never finished, versions 0 and 1 have no configuration record.
+        w.sliced = par->codec_id == AV_CODEC_ID_FFV1 && par->extradata_size > 0;
     }
     int err = read_all(&w, video);
     err = err < 0 ? err : judge_streams(&w);

@@ -9,7 +9,7 @@
 
 // Reads every packet of `file` from where it stands. Fills durations of `source`'s streams that the
 // packets know better, and the promise for source->video (a timeline of 0 frames where there is
-// none). Findings: "corrupt_packets", "non_monotonic", "container_damage", "truncated", "encrypted".
+// none). Findings: "corrupt_packets", "non_monotonic", "container_damage", "damaged_slices", "encrypted".
 int media_packets_walk(struct media_file *file, struct media_source *source,
                        struct media_timeline **ret, struct findings *);
 

@@ -3,6 +3,7 @@
 // Headers and packets, no decoding: what the file says of itself, and what of it cannot be encoded
 // correctly. Metadata is only believed where it leads to a refusal; pictures overrule it later.
 #include "media/packets.h"
+#include "media/structure.h"
 
 #include <libavutil/display.h>
 #include <libavutil/pixdesc.h>
@@ -285,14 +286,23 @@ static int judge(const struct media_file *file, const struct media_source *sourc
 // --- the whole ------------------------------------------------------------------------------
 
 // A file that no demuxer opens: says what stands against it.
-static int explain_failure(int err, const struct media_log *log, struct findings *out)
+static int explain_failure(int err, const struct media_log *log,
+                           const struct media_input *input, struct findings *out)
 {
     AUTO(json_free) json_t *messages = NULL;
     char reason[256];
     copy_text(reason, sizeof reason, err_reason());
     TRY(media_log_to_json(log, &messages));
-    TRY(refuse(out, err == ERR_UNSUPPORTED ? "not_media" : "container_damage", NULL,
-               json_pack("{s:s, s:O}", "message", reason, "messages", messages)));
+    TRY(media_structure_check(input, out));
+    TRY(media_structure_explain(input, out));
+    bool named = false;
+    vec_for_each (f, &out->items) {
+        named = named || f->severity == FINDING_ERROR;
+    }
+    if (!named) {
+        TRY(refuse(out, err == ERR_UNSUPPORTED ? "not_media" : "container_damage", NULL,
+                   json_pack("{s:s, s:O}", "message", reason, "messages", messages)));
+    }
     return err_fail(err, "%s", reason);
 }
 
@@ -373,7 +383,8 @@ int media_probe(const struct media_input *input, struct media_source **ret,
         return err;
     }
     if (err < 0) {
-        return explain_failure(err, &log, out);
+        return explain_failure(err, &log, input, out);
     }
+    TRY(media_structure_check(input, out));
     return probe_file(file, ret, ret_timeline, out);
 }
