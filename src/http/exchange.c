@@ -4,10 +4,13 @@
 // thread whenever something came; what may take time is handed to a worker while the connection
 // is suspended, so that the loop never waits.
 //
-//     NEW ──no body──────────────────────────────▶ RUN ─▶ RESPOND ─▶ DONE
-//      ├──body to memory──▶ COLLECT ──its end────▶ ▲
-//      ├──body to a file──▶ OPEN ─▶ STREAM ──end──▶ │        (a worker writes each piece)
+//     NEW ─▶ READY ──no body──────────────────────▶ RUN ─▶ RESPOND ─▶ DONE
+//      │       └──body to a file──▶ OPEN ─▶ STREAM ─▶ ▲        (a worker writes each piece)
+//      ├──body to memory──▶ COLLECT ──its end────────▶ │
 //      └──refused──▶ RESPOND, or REFUSE while a body is still coming
+//
+// Nothing is answered or suspended in the first call unless a body is refused: libmicrohttpd takes
+// an answer there for a refusal, and closes the connection behind it.
 //
 // A refused body is swallowed up to DRAIN_BYTES, so that the client reads the answer; beyond that
 // the connection is closed.
@@ -171,9 +174,20 @@ static enum MHD_Result queue_wire(struct http_request *r)
     return queued;
 }
 
-static enum MHD_Result refuse(struct http_request *r, int err)
+static bool announces_body(const struct http_request *r)
 {
-    response_refuse(r, err_http_status(err), err);
+    const char *length = http_request_header(r, "Content-Length");
+    return http_request_header(r, "Transfer-Encoding") ||
+           (length && strcmp(length, "0") != 0);
+}
+
+static enum MHD_Result refuse(struct http_request *r, int status, int err)
+{
+    response_refuse(r, status, err);
+    if (!announces_body(r)) {
+        r->stage = STAGE_RESPOND; // at the next call; the connection stays
+        return MHD_YES;
+    }
     r->stage = STAGE_REFUSE;
     return queue_wire(r);
 }
@@ -287,13 +301,8 @@ static enum MHD_Result begin(struct http_request *r, const char *method)
 {
     bool body = false;
     int err = check_head(r, method, &body);
-    if (err == ERR_UNSUPPORTED) {
-        response_refuse(r, r->route ? 415 : 405, err);
-        r->stage = STAGE_REFUSE;
-        return queue_wire(r);
-    }
     if (err < 0) {
-        return refuse(r, err);
+        return refuse(r, err == ERR_UNSUPPORTED ? 405 : err_http_status(err), err);
     }
     if (body && !r->route->stream_body) {
         connection_deadline(r->server, r->connection, 0);
@@ -301,11 +310,9 @@ static enum MHD_Result begin(struct http_request *r, const char *method)
         return MHD_YES;
     }
     connection_deadline(r->server, r->connection, INT64_MAX);
-    if (r->route->stream_body) {
-        r->content_length = MAX(r->content_length, 0);
-        return hand_over(r, STAGE_OPEN, run_open);
-    }
-    return hand_over(r, STAGE_RUN, run);
+    r->content_length = MAX(r->content_length, 0);
+    r->stage = STAGE_READY;
+    return MHD_YES;
 }
 
 static enum MHD_Result collect(struct http_request *r, const char *data, size_t *len)
@@ -330,7 +337,6 @@ static enum MHD_Result collect(struct http_request *r, const char *data, size_t 
 static enum MHD_Result stream(struct http_request *r, const char *data, size_t *len)
 {
     if (*len == 0) {
-        // Without data and before its end: the first call was repeated behind its suspension.
         return r->received < r->content_length ? MHD_YES : hand_over(r, STAGE_RUN, run);
     }
     buf_add(&r->body, data, *len);
@@ -364,6 +370,10 @@ enum MHD_Result exchange_advance(void *server, struct MHD_Connection *connection
     switch (r->stage) {
     case STAGE_NEW:
         return begin(r, method);
+    case STAGE_READY:
+        // What of a body is here already is not taken: it is shown again once its file is open.
+        return r->route->stream_body ? hand_over(r, STAGE_OPEN, run_open)
+                                     : hand_over(r, STAGE_RUN, run);
     case STAGE_COLLECT:
         return collect(r, data, len);
     case STAGE_STREAM:

@@ -76,6 +76,7 @@ struct http_response {
 
 enum stage {
     STAGE_NEW,     // head read
+    STAGE_READY,   // allowed so far; a worker goes on at the next call
     STAGE_COLLECT, // a body comes into memory
     STAGE_OPEN,    // a worker authenticates and opens the file of the body
     STAGE_STREAM,  // a body goes to that file, piece by piece

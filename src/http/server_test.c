@@ -417,6 +417,45 @@ static void streamed_bodies_reach_their_file(void **state)
     assert_string_equal(file.data, "0123456789abcxyz");
 }
 
+static void connections_are_kept(void **state)
+{
+    struct place *p = *state;
+    AUTO(buf_free) struct buf a = {0};
+    int fd = dial(p);
+    static const char *const requests[] = {
+        "GET /hello?name=one HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /secret HTTP/1.1\r\nHost: h\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+        "Content-Length: 7\r\n\r\n[\"two\"]",
+        "PUT /stream HTTP/1.1\r\nHost: h\r\nAuthorization: user\r\n"
+        "Content-Length: 5\r\n\r\nthree",
+        "GET /file HTTP/1.1\r\nHost: h\r\n\r\n",
+    };
+    static const char *const answers[] = {"\"one\"",   "NOT_FOUND",   "UNKNOWN_USER",
+                                          "[\"two\"]", "\"bytes\":5", "0123456789"};
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        say(fd, requests[i]);
+        hear_until(fd, &a, answers[i]);
+        assert_null(strstr(a.data, "Connection: close"));
+        buf_clear(&a);
+    }
+    close(fd);
+}
+
+static void a_body_may_be_asked_for_first(void **state)
+{
+    struct place *p = *state;
+    AUTO(buf_free) struct buf a = {0};
+    int fd = dial(p);
+    say(fd, "PUT /stream HTTP/1.1\r\nHost: h\r\nAuthorization: user\r\n"
+            "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    hear_until(fd, &a, "100 Continue");
+    say(fd, "three");
+    hear_until(fd, &a, "\"bytes\":5");
+    close(fd);
+}
+
 static void streams_replay_then_follow(void **state)
 {
     struct place *p = *state;
@@ -560,6 +599,8 @@ int main(void)
         WITH_SERVER(roles_and_origins_are_checked),
         WITH_SERVER(files_have_ranges_and_conditions),
         WITH_SERVER(streamed_bodies_reach_their_file),
+        WITH_SERVER(connections_are_kept),
+        WITH_SERVER(a_body_may_be_asked_for_first),
         WITH_SERVER(streams_replay_then_follow),
         WITH_SERVER(a_reader_that_does_not_read_is_dropped),
         WITH_SERVER(crowds_of_slow_and_malformed_clients_do_not_stop_it),
