@@ -8,6 +8,7 @@
 #include "app/progress.h"
 #include "catalog/catalog.h"
 #include "ingest/ingest.h"
+#include "media/media.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -265,13 +266,16 @@ static void films_submit(struct session *s)
 
 static int execute_or_follow(struct session *s)
 {
+    AUTO(buf_free) struct buf toolchain = {0};
+    TRY(media_toolchain(&toolchain));
     struct flow_executor_config config = {.store = s->store,
                                           .types = ingest_step_types,
                                           .type_count = ingest_step_type_count,
                                           .workflows = &s->workflow,
                                           .workflow_count = 1,
                                           .slots =
-                                              (unsigned)args_number(s->args, "slots", 0)};
+                                              (unsigned)args_number(s->args, "slots", 0),
+                                          .toolchain = toolchain.data};
     s->tried_us = clock_mono_us();
     int err = ingest_recover(s->store);
     err = err < 0 ? err : flow_executor_start(&s->executor, &config);

@@ -8,6 +8,7 @@
 // Everything stops in the opposite order.
 #include "app/api.h"
 #include "app/app.h"
+#include "media/media.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -147,6 +148,8 @@ static int start_server(struct service *s, const struct app_serve_config *c)
 
 static int start_executor(struct service *s, const struct app_serve_config *c)
 {
+    AUTO(buf_free) struct buf toolchain = {0};
+    TRY(media_toolchain(&toolchain));
     const struct flow_executor_config config = {.store = s->store,
                                                 .types = ingest_step_types,
                                                 .type_count = ingest_step_type_count,
@@ -154,7 +157,8 @@ static int start_executor(struct service *s, const struct app_serve_config *c)
                                                 .workflow_count = 1,
                                                 .slots = c->slots,
                                                 .on_progress = api_publish_progress,
-                                                .user = &s->api};
+                                                .user = &s->api,
+                                                .toolchain = toolchain.data};
     struct flow_executor *executor = NULL;
     int err = flow_executor_start(&executor, &config);
     if (err == ERR_BUSY) {

@@ -46,6 +46,7 @@ struct pace {
 struct flow_executor {
     struct flow_executor_config config;
     char *program;
+    char *toolchain;
     int lock_fd;
     int wake_fd;
     pthread_t thread;
@@ -550,6 +551,8 @@ static int prepare(struct flow_executor *x)
             (int64_t)sysconf(_SC_PHYS_PAGES) / 4 * 3 * sysconf(_SC_PAGESIZE);
     }
     TRY(c->program ? cstr_dup(&x->program, c->program) : proc_self_path(&x->program));
+    TRY(cstr_dup(&x->toolchain, c->toolchain ? c->toolchain : ""));
+    c->toolchain = x->toolchain;
     TRY(memo_new(&x->memo));
     x->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (x->wake_fd < 0) {
@@ -572,6 +575,7 @@ static void executor_free(struct flow_executor **executor)
     fd_close(&x->wake_fd);
     fd_close(&x->lock_fd);
     cstr_free(&x->program);
+    cstr_free(&x->toolchain);
     free(x);
 }
 

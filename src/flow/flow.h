@@ -174,7 +174,7 @@ struct flow_executor_config {
                         const struct flow_progress *); // from the executor's thread
     void *user;
     // What else decides results and is part of every key: versions of the codec libraries, CPU
-    // dispatch level. NULL: nothing.
+    // dispatch level (media_toolchain). Copied. NULL: nothing.
     const char *toolchain;
     int64_t
         retry_us; // pause before the second attempt, fourfold before the third; 0: 1 s

@@ -416,4 +416,10 @@ int media_hls_media(const struct media_package *, const struct media_track *,
 int media_dash(const struct media_package *, const struct media_filter *,
                struct buf *out);
 
+// --- toolchain --------------------------------------------------------------------------------
+
+// One line that names the builds of the codec libraries in this process and the CPU's instructions
+// that they take: part of the key of every step (flow_executor_config.toolchain).
+int media_toolchain(struct buf *out);
+
 #endif
