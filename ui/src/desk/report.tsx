@@ -49,6 +49,8 @@ export function ReportView({ delivery, report, register }: { delivery: string; r
   const [waiving, setWaiving] = useState<readonly Finding[] | null>(null);
   const [, learnt] = useState(0);
   const touched = useRef(false);
+  // Keys may come faster than renders: steps count from the place itself.
+  const now = useRef(frame);
 
   // Where pts are no straight line, the server tells them, a page around where one looks.
   useEffect(() => {
@@ -83,6 +85,7 @@ export function ReportView({ delivery, report, register }: { delivery: string; r
   const show = (n: number): void => {
     touched.current = true;
     const to = Math.max(0, Math.min(clock.frames - 1, n));
+    now.current = to;
     setFrame(to);
     setView((v) => viewReveal(v, clock.us(to), clock.durationUs));
   };
@@ -117,8 +120,8 @@ export function ReportView({ delivery, report, register }: { delivery: string; r
       const second = Math.max(1, Math.round(clock.rate[0] > 0 ? clock.rate[0] / clock.rate[1] : clock.frames / (clock.durationUs / 1e6)));
       const zoom = (factor: number): void => setView((v) => viewZoom(viewReveal(v, clock.us(frame), clock.durationUs), factor, clock.us(frame), clock.durationUs));
       const acts: Record<string, () => void> = {
-        ArrowLeft: () => show(frame - (e.shiftKey ? second : 1)),
-        ArrowRight: () => show(frame + (e.shiftKey ? second : 1)),
+        ArrowLeft: () => show(now.current - (e.shiftKey ? second : 1)),
+        ArrowRight: () => show(now.current + (e.shiftKey ? second : 1)),
         n: () => step(1),
         p: () => step(-1),
         '[': () => stepShot(-1),

@@ -119,16 +119,19 @@ export function Table<T>(props: TableProps<T>): JSX.Element {
       ro.disconnect();
       el.removeEventListener('scroll', measure);
     };
-  }, [height, rows.length === 0]);
+  }, [height, rows.length === 0 && query === '']);
 
   const [at, setAt] = useState<string | null>(null); // key of the chosen row
-  const index = at === null ? -1 : shown.findIndex((r) => rowKey(r) === at);
+  // Keys may come faster than renders: they read and write the place itself.
+  const place = useRef(-1);
+  place.current = at === null ? -1 : shown.findIndex((r) => rowKey(r) === at);
 
   const go = (to: number): void => {
     const row = shown[Math.max(0, Math.min(shown.length - 1, to))];
     const el = scroller.current;
     if (!row || !el) return;
     setAt(rowKey(row));
+    place.current = Math.max(0, Math.min(shown.length - 1, to));
     const y = Math.max(0, Math.min(shown.length - 1, to)) * height;
     const head = phone ? 0 : 32;
     if (y < el.scrollTop) el.scrollTop = y;
@@ -141,10 +144,10 @@ export function Table<T>(props: TableProps<T>): JSX.Element {
       const target = e.target as HTMLElement;
       if (target.closest('input, textarea, select, [role=menu]')) return;
       const step: Record<string, number> = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1, PageDown: 15, PageUp: -15 };
-      if (e.key in step) go(index + step[e.key]!);
+      if (e.key in step) go(place.current + step[e.key]!);
       else if (e.key === 'Home') go(0);
       else if (e.key === 'End') go(shown.length - 1);
-      else if (e.key === 'Enter' && index >= 0 && props.href && !target.closest('a, button')) navigate(props.href(shown[index]!));
+      else if (e.key === 'Enter' && shown[place.current] && props.href && !target.closest('a, button')) navigate(props.href(shown[place.current]!));
       else return;
       e.preventDefault();
     };
@@ -220,7 +223,7 @@ export function Table<T>(props: TableProps<T>): JSX.Element {
         </span>
         {props.actions}
       </div>
-      {rows.length === 0 ? (
+      {rows.length === 0 && query === '' ? (
         props.empty
       ) : (
         <div class="table" ref={scroller} role="table" aria-label={props.name} aria-rowcount={shown.length + 1} tabIndex={-1}>

@@ -29,12 +29,14 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
   const operate = useMayOperate();
   const delivery = useResource(`delivery/${id}`, (s) => api.delivery(id, s), [`delivery/${id}`]);
   const d = delivery.value;
-  const report = useResource(d ? `report/${id}` : null, (s) => api.report(id, s), [`delivery/${id}`]);
+  // Asked for once there is one: inspection ends with a verdict.
+  const inspected = d !== undefined && (d.verdict !== null || d.state === 'inspected');
+  const report = useResource(inspected ? `report/${id}` : null, (s) => api.report(id, s), [`delivery/${id}`]);
   const register = useResource(operate ? `findings/of/${id}` : null, (s) => api.findings({ subject: `delivery/${id}`, limit: 1000 }, s), [`delivery/${id}`]);
   const [asking, setAsking] = useState(false);
   const state = d?.state;
   useEffect(() => {
-    if (state) report.reload();
+    if (inspected) report.reload();
   }, [state]);
 
   if (!d)
@@ -54,7 +56,7 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
     toast(t('film.again.done'));
     navigate(`/desk/jobs/${ticket.job_id}`);
   };
-  const notYet = report.error instanceof ApiError && report.error.status === 404;
+  const none = !inspected || (report.error instanceof ApiError && report.error.status === 404);
 
   return (
     <div class="page">
@@ -108,7 +110,7 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
 
       {report.value ? (
         <ReportView key={`${id} ${report.value.frames}`} delivery={id} report={report.value} register={register.value ?? []} />
-      ) : notYet ? (
+      ) : none ? (
         WORKING.has(d.state) ? null : (
           <Note tone="idle" what={t('film.no_report')} hint={t('film.no_report.hint')} />
         )

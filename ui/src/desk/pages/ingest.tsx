@@ -39,12 +39,10 @@ export function FilePick({ primary = true, form, label }: { primary?: boolean; f
       </Button>
       <input
         ref={input}
-        class="visually-hidden"
         type="file"
+        hidden
         multiple
-        tabIndex={-1}
         accept={FILM_TYPES}
-        aria-label={label ?? t('ingest.pick')}
         onChange={(e) => {
           const files = [...(e.currentTarget.files ?? [])];
           e.currentTarget.value = '';
