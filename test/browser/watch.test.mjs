@@ -390,6 +390,9 @@ describe('the viewers’ pages', { skip: built ? false : 'ui/dist is not built' 
     await how({ empty: true });
     await page.goto(mock.url);
     await page.getByRole('heading', { name: 'Nothing is playing yet' }).waitFor();
+    await how({ empty: false });
+    await page.getByRole('heading', { name: 'New here' }).waitFor(); // by itself
+    await how({ empty: true });
     await page.getByRole('link', { name: 'My list' }).click();
     await page.getByRole('heading', { name: 'Your list is empty' }).waitFor();
     await page.goto(`${mock.url}/title/sintel`);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import { useLayoutEffect } from 'preact/hooks';
+import { useEffect, useLayoutEffect } from 'preact/hooks';
 import { titles, type Card } from '../shared/api';
 import { Empty, ErrorNote, LinkButton, Skeleton } from '../shared/components/base';
 import { clock } from '../shared/format';
@@ -11,6 +11,9 @@ import { Hero } from './hero';
 import { Row, RowSkeleton } from './row';
 import { profileKey } from './session';
 import { t } from './strings';
+
+const EMPTY_LOOK_MS = 8000;
+const AWAY_MS = 120_000;
 
 export function useScrollBack(place: Place, ready: boolean): void {
   useLayoutEffect(() => {
@@ -29,6 +32,22 @@ export function Home({ place, operator }: { place: Place; operator: boolean }) {
   useScrollBack(place, value !== null);
   const rows = value?.rows.filter((row) => row.items.length > 0) ?? [];
   const empty = value !== null && !value.billboard && rows.length === 0;
+  // An empty service fills by itself; a page that was away for a while catches up when one comes back to it.
+  useEffect(() => {
+    let since = Date.now();
+    const look = () => {
+      if (document.visibilityState === 'visible' && Date.now() - since > AWAY_MS) {
+        since = Date.now();
+        reload();
+      }
+    };
+    document.addEventListener('visibilitychange', look);
+    const ticking = empty ? setInterval(reload, EMPTY_LOOK_MS) : 0;
+    return () => {
+      clearInterval(ticking);
+      document.removeEventListener('visibilitychange', look);
+    };
+  }, [empty]);
   return (
     <main id="content" class="home" aria-busy={loading && !value}>
       <h1 class="visually-hidden">{t('homeTitle')}</h1>

@@ -141,7 +141,12 @@ export class Engine {
     this.keeper = new Keeper(() => events.onCaptions());
   }
 
-  async load(play: { hls: string | null; dash: string | null }, from: number, captionLanguage: string | null): Promise<void> {
+  async load(
+    play: { hls: string | null; dash: string | null },
+    from: number,
+    captionLanguage: string | null,
+    guessBps: number,
+  ): Promise<void> {
     const begun = performance.now();
     const library = (await import('shaka-player/dist/shaka-player.dash-es2021.js')) as unknown as { default: Shaka };
     if (this.closed) return;
@@ -154,9 +159,9 @@ export class Engine {
     this.player = player;
     player.configure({
       textDisplayFactory: (_player: shaka.Player) => this.keeper,
-      streaming: { bufferingGoal: 30, bufferBehind: 60, rebufferingGoal: 0.5, retryParameters: { maxAttempts: 4, baseDelay: 400 } },
+      streaming: { bufferingGoal: 24, bufferBehind: 60, rebufferingGoal: 0.5, retryParameters: { maxAttempts: 4, baseDelay: 400 } },
       manifest: { retryParameters: { maxAttempts: 3, baseDelay: 400 } },
-      abr: { enabled: true, defaultBandwidthEstimate: 2_500_000, switchInterval: 4 },
+      abr: { enabled: true, defaultBandwidthEstimate: guessBps, switchInterval: 4 },
     });
     player.addEventListener('error', (event) => this.failed((event as unknown as { detail: shaka.util.Error }).detail));
     player.addEventListener('buffering', (event) => this.buffering((event as unknown as { buffering: boolean }).buffering));

@@ -15,7 +15,7 @@ import { Engine, noTracks, type Tracks } from './engine';
 import { KeysDialog, NextCard, ProblemDialog, StatisticsPanel, TheEnd } from './panels';
 import './player.css';
 import { fillPhone, leaveFullscreen, toggleFullscreen, useFullscreen } from './screen';
-import { actionOf, Heart, nextUp, readCaptionStyle, seekTarget, speedBy, startAt, type CaptionStyle } from './state';
+import { actionOf, guessRate, Heart, nextUp, readCaptionStyle, seekTarget, speedBy, startAt, type CaptionStyle } from './state';
 import { t } from './strings';
 import { useVideo } from './video';
 
@@ -110,13 +110,15 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
         if (stop.signal.aborted) return leave();
         setPlay(mine);
         const from = goOnFrom.current ?? startAt(mine.position_us, mine.duration_us, place.query.get('from'));
-        await machine.load(mine, from, remembered.get('captions') || null);
+        await machine.load(mine, from, remembered.get('captions') || null, guessRate(remembered.get('rate')));
         if (stop.signal.aborted) return;
         const key = mine.id;
         heart.current = new Heart(Math.max(2, mine.heartbeat_s || 10) * 1000, beatState, (leaving) => {
           const { position_us, state: now } = beatState();
           if (!Number.isFinite(position_us)) return;
-          void plays.beat(key, { position_us, state: now, qoe: machine.qoe() }, leaving ? { keepalive: true } : {}).catch((reason: unknown) => {
+          const qoe = machine.qoe();
+          if (qoe.bandwidth_bps) remembered.set('rate', String(qoe.bandwidth_bps));
+          void plays.beat(key, { position_us, state: now, qoe }, leaving ? { keepalive: true } : {}).catch((reason: unknown) => {
             // The server may have been told by another screen that this play is over.
             if (reason instanceof ApiError && (reason.status === 404 || reason.status === 409)) fail(reason);
           });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { rate } from '../../shared/format';
-import { actionOf, Heart, nextUp, qualities, readCaptionStyle, rungName, seekTarget, since, speedBy, startAt } from './state';
+import { actionOf, guessRate, Heart, nextUp, qualities, readCaptionStyle, rungName, seekTarget, since, speedBy, startAt } from './state';
 
 describe('qualities', () => {
   it('names sizes as people do', () => {
@@ -105,4 +105,12 @@ it('counts what happened since the last message', () => {
   const before = { stalls: 1, stall_ms: 300, frames: 240, dropped: 2 };
   expect(since(before, { stalls: 2, stall_ms: 900, frames: 480, dropped: 2 })).toEqual({ stalls: 1, stall_ms: 600, frames: 240, dropped: 0 });
   expect(since(before, { stalls: 1, stall_ms: 300, frames: 24, dropped: 0 }).frames).toBe(24);
+});
+
+it('begins with the rate that the link gave last time, carefully', () => {
+  expect(guessRate(null)).toBe(1_500_000);
+  expect(guessRate('rubbish')).toBe(1_500_000);
+  expect(guessRate('4000000')).toBe(2_800_000);
+  expect(guessRate('1')).toBe(300_000);
+  expect(guessRate('9e9')).toBe(20_000_000);
 });

@@ -153,6 +153,15 @@ export function nextUp(position: number, duration: number, ended: boolean, decli
   return { show: true, seconds: ended ? 0 : Math.ceil(left) };
 }
 
+/**
+ * The rate to begin with: what this link gave last time, within what a wrong guess costs little; a modest one
+ * where nothing is known, since a first picture soon is worth more than a sharp one late.
+ */
+export function guessRate(remembered: string | null): number {
+  const last = Number(remembered);
+  return last > 0 ? Math.min(20_000_000, Math.max(300_000, Math.round(last * 0.7))) : 1_500_000;
+}
+
 // --- heartbeats -------------------------------------------------------------------------------------
 
 /**
