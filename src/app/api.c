@@ -81,6 +81,7 @@ const struct http_route api_routes[] = {
     GET(API "/deliveries/{id}/report", OP, deliveries_report, "What inspection found"),
     GET(API "/deliveries/{id}/stills/{n}.jpg", OP, deliveries_still, "A picture of the grid"),
     GET(API "/deliveries/{id}/frames/{n}.jpg", OP, deliveries_frame, "Exactly this frame"),
+    GET(API "/deliveries/{id}/frames", OP, deliveries_times, "Exact times of frames, start to end"),
     GET(API "/requests", OP, requests_list, "Redelivery requests"),
     GET(API "/requests/{id}", OP, requests_get, "A redelivery request"),
 

@@ -207,6 +207,22 @@ int api_deliveries_frame(struct http_request *req, struct http_response *res, vo
     return answer_picture(res, &jpeg);
 }
 
+int api_deliveries_times(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(json_free) json_t *delivery = NULL;
+    json_t *times = NULL;
+    const char *id = NULL, *start_text = http_request_query(req, "start"),
+               *end_text = http_request_query(req, "end");
+    int64_t start = 0, end = 0;
+    FAIL_IF(!start_text || !end_text, ERR_INVALID, "'start' and 'end' are frames");
+    TRY(api_number(start_text, 0, INT64_MAX - 1000, &start));
+    TRY(api_number(end_text, 0, INT64_MAX, &end));
+    TRY(find_delivery(api, req, &id, &delivery));
+    TRY(ingest_frame_times(api->store, id, start, end, &times));
+    return http_json(res, 200, times);
+}
+
 // --- redelivery requests --------------------------------------------------------------------
 
 int api_requests_list(struct http_request *req, struct http_response *res, void *user)

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FRAME_LIMIT_MS = 20000, JPEG_BYTES_MAX = 1 << 24 };
+enum { FRAME_LIMIT_MS = 20000, JPEG_BYTES_MAX = 1 << 24, TIMES_MAX = 1000 };
 
 struct frame_source {
     struct delivery delivery;
@@ -158,4 +158,38 @@ int ingest_frame(struct store *store, const char *delivery_id, int64_t frame, in
     TRY(frame_keep(store, delivery_id, frame, width, &jpeg));
     buf_str(out_jpeg, buf_view(&jpeg));
     return out_jpeg->err;
+}
+
+static int times_json(const struct media_timeline *timeline, int64_t start, int64_t end,
+                      json_t **ret)
+{
+    FAIL_IF(start < 0 || start >= timeline->count || end <= start, ERR_NOT_FOUND,
+            "there is no frame %lld", (long long)start);
+    AUTO(json_free) json_t *pts = json_array();
+    int64_t stop = MIN(end, MIN(timeline->count, start + TIMES_MAX));
+    for (int64_t i = start; i < stop; i++) {
+        FAIL_IF(json_array_append_new(pts, json_integer(timeline->pts[i])) != 0,
+                ERR_NOMEM, "times");
+    }
+    return json_made(json_pack("{s:[i,i], s:I, s:O}", "time_base",
+                               timeline->time_base.num, timeline->time_base.den, "start",
+                               (json_int_t)start, "pts", pts),
+                     ret);
+}
+
+int ingest_frame_times(struct store *store, const char *delivery_id, int64_t start,
+                       int64_t end, json_t **ret)
+{
+    AUTO(media_timeline_free) struct media_timeline *timeline = NULL;
+    struct frame_source from = {0};
+    int err = 0;
+    {
+        AUTO(store_rollback) struct store_tx *tx = NULL;
+        TRY(store_begin(store, STORE_READ, &tx));
+        err = frame_source_load(tx, delivery_id, &from);
+    }
+    delivery_clear(&from.delivery);
+    TRY(err);
+    TRY(blob_timeline(store_blobs_of(store), &from.timeline, &timeline));
+    return times_json(timeline, start, end, ret);
 }

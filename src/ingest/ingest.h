@@ -148,6 +148,10 @@ int ingest_still(struct store *, const char *delivery_id, int64_t index,
 // so), remembered as a blob.
 int ingest_frame(struct store *, const char *delivery_id, int64_t frame, int width,
                  struct buf *out_jpeg);
+// {"time_base":[n,d],"start","pts":[…]}: exact times of the frames [start, end), at most 1,000, cut
+// to those there are. ERR_NOT_FOUND behind the last.
+int ingest_frame_times(struct store *, const char *delivery_id, int64_t start,
+                       int64_t end, json_t **ret);
 // What ingest_frame runs in its process (`marquee frame`): the JPEG goes to `fd`.
 int ingest_frame_child(const char *data_dir, const char *source_hex,
                        const char *report_hex, const char *timeline_hex, int64_t frame,
