@@ -90,6 +90,18 @@ forensics-samples-files usr/share/forensics-samples/original-files/movie1/VID_20
 wordpress-theme-twentytwentytwo usr/share/wordpress/wp-content/themes/twentytwentytwo/assets/videos/birds.mp4
 planetblupi-common usr/share/planetblupi/movie/history2.mkv blupi-history2.mkv
 planetblupi-common usr/share/planetblupi/movie/play101.mkv blupi-play101.mkv
+planetblupi-common usr/share/planetblupi/movie/play103.mkv blupi-play103.mkv
+planetblupi-common usr/share/planetblupi/movie/play105.mkv blupi-play105.mkv
+planetblupi-common usr/share/planetblupi/movie/play107.mkv blupi-play107.mkv
+planetblupi-common usr/share/planetblupi/movie/play108.mkv blupi-play108.mkv
+planetblupi-common usr/share/planetblupi/movie/play110.mkv blupi-play110.mkv
+planetblupi-common usr/share/planetblupi/movie/play113.mkv blupi-play113.mkv
+planetblupi-common usr/share/planetblupi/movie/play116.mkv blupi-play116.mkv
+planetblupi-common usr/share/planetblupi/movie/play118.mkv blupi-play118.mkv
+planetblupi-common usr/share/planetblupi/movie/play119.mkv blupi-play119.mkv
+planetblupi-common usr/share/planetblupi/movie/play124.mkv blupi-play124.mkv
+planetblupi-common usr/share/planetblupi/movie/win005.mkv blupi-win005.mkv
+planetblupi-common usr/share/planetblupi/movie/win129.mkv blupi-win129.mkv
 LIST
 rm -rf "$work/source" "$work/deb"
 exit $((missing > 0))
