@@ -123,26 +123,68 @@ int upload_forget(struct store_tx *, const char *id);
 
 // --- handlers -------------------------------------------------------------------------------
 
-#define API_HANDLERS(X)                                                                  \
-    X(session_create)                                                                    \
-    X(session_get)                                                                       \
-    X(session_end) X(session_choose) X(link_use) X(profiles_list) X(profiles_add)        \
-        X(profiles_edit) X(profiles_remove) X(users_list) X(users_add) X(partners_list)  \
-            X(partners_add) X(plans_list) X(home_get) X(titles_list) X(titles_get) X(    \
-                titles_edit) X(titles_withdraw) X(titles_restore) X(titles_rate)         \
-                X(search_get) X(list_get) X(list_add) X(list_remove) X(plays_open) X(    \
-                    plays_beat) X(plays_close) X(plays_problem) X(uploads_options)       \
-                    X(uploads_create) X(uploads_head) X(uploads_patch) X(uploads_delete) \
-                        X(deliveries_add) X(deliveries_list) X(deliveries_get)           \
-                            X(deliveries_again) X(deliveries_report) X(deliveries_still) \
-                                X(deliveries_frame) X(deliveries_times) X(requests_list) \
-                                    X(requests_get) X(jobs_list) X(jobs_get) X(jobs_log) \
-                                        X(jobs_rerun) X(jobs_cancel) X(findings_list)    \
-                                            X(findings_waive) X(findings_reopen)         \
-                                                X(events_follow) X(history_get)          \
-                                                    X(openapi_get) X(health_get)         \
-                                                        X(media_get) X(art_get)          \
-                                                            X(pages_get)
+// clang-format off
+#define API_HANDLERS(X) \
+    X(session_create) \
+    X(session_get) \
+    X(session_end) \
+    X(session_choose) \
+    X(link_use) \
+    X(profiles_list) \
+    X(profiles_add) \
+    X(profiles_edit) \
+    X(profiles_remove) \
+    X(users_list) \
+    X(users_add) \
+    X(partners_list) \
+    X(partners_add) \
+    X(plans_list) \
+    X(home_get) \
+    X(titles_list) \
+    X(titles_get) \
+    X(titles_edit) \
+    X(titles_withdraw) \
+    X(titles_restore) \
+    X(titles_rate) \
+    X(search_get) \
+    X(list_get) \
+    X(list_add) \
+    X(list_remove) \
+    X(plays_open) \
+    X(plays_beat) \
+    X(plays_close) \
+    X(plays_problem) \
+    X(uploads_options) \
+    X(uploads_create) \
+    X(uploads_head) \
+    X(uploads_patch) \
+    X(uploads_delete) \
+    X(deliveries_add) \
+    X(deliveries_list) \
+    X(deliveries_get) \
+    X(deliveries_again) \
+    X(deliveries_report) \
+    X(deliveries_still) \
+    X(deliveries_frame) \
+    X(deliveries_times) \
+    X(requests_list) \
+    X(requests_get) \
+    X(jobs_list) \
+    X(jobs_get) \
+    X(jobs_log) \
+    X(jobs_rerun) \
+    X(jobs_cancel) \
+    X(findings_list) \
+    X(findings_waive) \
+    X(findings_reopen) \
+    X(events_follow) \
+    X(history_get) \
+    X(openapi_get) \
+    X(health_get) \
+    X(media_get) \
+    X(art_get) \
+    X(pages_get)
+// clang-format on
 
 #define X(name) http_handler_f api_##name;
 API_HANDLERS(X)

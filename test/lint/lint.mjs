@@ -70,6 +70,7 @@ rule('no SQL, JSON, XML or HTML by formatting', (bad) => {
       const literal = (m[1].match(/"(?:\\.|[^"\\])*"/g) ?? []).join('');
       const at = source.slice(0, m.index).split('\n').length;
       if (/\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|PRAGMA)\b/.test(literal)) bad(f, at, 'SQL is bound, not formatted');
+      else if (f.endsWith('_test.c')) continue; // what a foreign client would send
       else if (/[{,]\s*\\"[a-z_]+\\"\s*:/.test(literal)) bad(f, at, 'JSON goes through jansson');
       else if (/<\/?[a-zA-Z][a-zA-Z0-9:]*[ >\/]/.test(literal) && /%[0-9.*lhz]*[sdiuf]/.test(literal) && !/^"usage/.test(literal)) bad(f, at, 'markup goes through a writer');
     }
@@ -100,11 +101,14 @@ rule('files are at most 800 lines', (bad) => {
 rule('functions are at most 70 lines', (bad) => {
   for (const f of c_files.filter((f) => f.endsWith('.c'))) {
     const all = lines(f);
-    let start = -1;
+    let start = -1, table = -1, tables = 0; // tables inside do not count
     all.forEach((line, i) => {
-      if (line === '{' && i > 0 && /[)a-z]$/.test(all[i - 1])) start = i;
+      if (line === '{' && i > 0 && /[)a-z]$/.test(all[i - 1])) [start, tables] = [i, 0];
+      if (start >= 0 && /^    (static )?const .*\{$/.test(line)) table = i;
+      if (table >= 0 && /^    \}.*;$/.test(line)) [tables, table] = [tables + i - table, /= \{$/.test(line) ? i : -1];
       if (line === '}' && start >= 0) {
-        if (i - start > 70) bad(f, start + 1, `${i - start} lines`);
+        const length = i - start - tables;
+        if (length > 70) bad(f, start + 1, `${length} lines`);
         start = -1;
       }
     });
@@ -122,6 +126,7 @@ rule('each file names its licence', (bad) => {
 
 rule('includes are guarded', (bad) => {
   for (const f of c_files.filter((f) => f.startsWith('src/') && f.endsWith('.h'))) {
+    if (!/^#(ifndef|include|define)/m.test(read(f))) continue; // a table of macro calls, expanded where it is included
     const guard = f.slice(4).replace(/[/.]/g, '_').toUpperCase();
     if (!read(f).includes(`#ifndef ${guard}\n#define ${guard}\n`)) bad(f, 1, `guard ${guard}`);
   }
