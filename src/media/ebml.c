@@ -73,13 +73,25 @@ static const uint32_t repeatable[] = {
 static const char *const numeric_tags[] = {"TOTAL_PARTS", "PART_NUMBER", "PART_OFFSET",
                                            "BPM", "FPS"};
 
-enum fault { HEADER, STRUCTURE, CRC, TEXT, PARENT, MANDATORY, VALUE, SEEK, FAULTS };
+enum fault {
+    HEADER,
+    STRUCTURE,
+    CRC,
+    TEXT,
+    PARENT,
+    MANDATORY,
+    VALUE,
+    SEEK,
+    TRUNCATED,
+    FAULTS
+};
 
 static const char *const fault_kinds[FAULTS] = {
     [HEADER] = "ebml_header",     [STRUCTURE] = "ebml_structure",
     [CRC] = "ebml_crc",           [TEXT] = "ebml_text",
     [PARENT] = "matroska_parent", [MANDATORY] = "matroska_mandatory",
     [VALUE] = "matroska_value",   [SEEK] = "matroska_seek",
+    [TRUNCATED] = "truncated",
 };
 
 #define TEXTS_MAX 5
@@ -215,9 +227,10 @@ static int read_head(struct walk *w, int64_t at, int64_t parent_end, struct elem
                             .known = look_up(id)};
     ret->end = parent_end;
     if (!open && size > (uint64_t)(parent_end - ret->data)) {
-        fault(w, STRUCTURE, true, at,
+        bool cut = parent_end == w->input->size;
+        fault(w, cut ? TRUNCATED : STRUCTURE, true, at,
               "element 0x%X of %" PRIu64 " bytes reaches beyond its parent", id, size);
-        return 0;
+        return cut; // what is there of it can still be looked at
     }
     ret->end = open ? parent_end : ret->data + (int64_t)size;
     return 1;

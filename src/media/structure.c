@@ -2,6 +2,7 @@
 #include "media/structure.h"
 
 #include "media/ebml.h"
+#include "media/isobmff.h"
 
 #include <string.h>
 
@@ -16,6 +17,12 @@ int media_structure_check(const struct media_input *input, struct findings *out)
     FAIL_IF(got < 0, ERR_IO, "the file could not be read");
     if (got >= 4 && memcmp(head, ebml_magic, sizeof ebml_magic) == 0) {
         return media_ebml_check(input, 0, out);
+    }
+    static const char *const boxes[] = {"ftyp", "moov", "mdat", "free", "skip", "wide"};
+    for (size_t i = 0; i < ARRAY_LEN(boxes) && got >= 8; i++) {
+        if (memcmp(head + 4, boxes[i], 4) == 0) {
+            return media_isobmff_check(input, out);
+        }
     }
     return 0;
 }

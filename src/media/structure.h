@@ -7,7 +7,7 @@
 
 #include "media/media.h"
 
-// Recognises Matroska by its first bytes; does nothing for others. Findings name the fault; those
+// Recognises Matroska and ISO base media by their first bytes; does nothing for others. Findings name the fault; those
 // that cannot touch picture or sound are warnings. 0, ERR_IO or ERR_NOMEM.
 int media_structure_check(const struct media_input *, struct findings *);
 // For a file that no demuxer opens: says what it might have been.
