@@ -123,72 +123,20 @@ int upload_forget(struct store_tx *, const char *id);
 
 // --- handlers -------------------------------------------------------------------------------
 
-// clang-format off
-#define API_HANDLERS(X) \
-    X(session_create) \
-    X(session_get) \
-    X(session_end) \
-    X(session_choose) \
-    X(link_use) \
-    X(profiles_list) \
-    X(profiles_add) \
-    X(profiles_edit) \
-    X(profiles_remove) \
-    X(users_list) \
-    X(users_add) \
-    X(partners_list) \
-    X(partners_add) \
-    X(plans_list) \
-    X(home_get) \
-    X(titles_list) \
-    X(titles_get) \
-    X(titles_edit) \
-    X(titles_withdraw) \
-    X(titles_restore) \
-    X(titles_rate) \
-    X(search_get) \
-    X(list_get) \
-    X(list_add) \
-    X(list_remove) \
-    X(plays_open) \
-    X(plays_beat) \
-    X(plays_close) \
-    X(plays_problem) \
-    X(uploads_options) \
-    X(uploads_create) \
-    X(uploads_head) \
-    X(uploads_patch) \
-    X(uploads_delete) \
-    X(deliveries_add) \
-    X(deliveries_list) \
-    X(deliveries_get) \
-    X(deliveries_again) \
-    X(deliveries_report) \
-    X(deliveries_still) \
-    X(deliveries_frame) \
-    X(deliveries_times) \
-    X(requests_list) \
-    X(requests_get) \
-    X(jobs_list) \
-    X(jobs_get) \
-    X(jobs_log) \
-    X(jobs_rerun) \
-    X(jobs_cancel) \
-    X(findings_list) \
-    X(findings_waive) \
-    X(findings_reopen) \
-    X(events_follow) \
-    X(history_get) \
-    X(openapi_get) \
-    X(health_get) \
-    X(media_get) \
-    X(art_get) \
-    X(pages_get)
-// clang-format on
-
-#define X(name) http_handler_f api_##name;
-API_HANDLERS(X)
-#undef X
+http_handler_f api_session_create, api_session_get, api_session_end, api_session_choose,
+    api_link_use, api_profiles_list, api_profiles_add, api_profiles_edit,
+    api_profiles_remove, api_users_list, api_users_add, api_partners_list,
+    api_partners_add, api_plans_list, api_home_get, api_titles_list, api_titles_get,
+    api_titles_edit, api_titles_withdraw, api_titles_restore, api_titles_rate,
+    api_search_get, api_list_get, api_list_add, api_list_remove, api_plays_open,
+    api_plays_beat, api_plays_close, api_plays_problem, api_uploads_options,
+    api_uploads_create, api_uploads_head, api_uploads_patch, api_uploads_delete,
+    api_deliveries_add, api_deliveries_list, api_deliveries_get, api_deliveries_again,
+    api_deliveries_report, api_deliveries_still, api_deliveries_frame,
+    api_deliveries_times, api_requests_list, api_requests_get, api_jobs_list,
+    api_jobs_get, api_jobs_log, api_jobs_rerun, api_jobs_cancel, api_findings_list,
+    api_findings_waive, api_findings_reopen, api_events_follow, api_history_get,
+    api_openapi_get, api_health_get, api_media_get, api_art_get, api_pages_get;
 http_open_body_f api_uploads_open;
 
 // Sends what flow and bus say to the event streams.
