@@ -8,6 +8,10 @@ void media_rap_scan_init(struct media_rap_scan *scan, const AVCodecParameters *p
     const AVCodecDescriptor *d = avcodec_descriptor_get(par->codec_id);
     *scan = (struct media_rap_scan){.codec = par->codec_id};
     scan->intra_only = d && (d->props & AV_CODEC_PROP_INTRA_ONLY);
+    // x264 before build 151 wrote 4:4:4 with a fault that libavcodec mends when it has read the
+    // encoder's note in the first packet: a decoder opened afresh further on has not.
+    scan->needs_start = par->codec_id == AV_CODEC_ID_H264 &&
+                        par->profile == FF_PROFILE_H264_HIGH_444_PREDICTIVE;
     // avcC (ISO/IEC 14496-15 5.3.3.1) and hvcC (8.3.3.1) begin with version 1; Annex B with zeros.
     const uint8_t *x = par->extradata;
     if (par->codec_id == AV_CODEC_ID_H264 && par->extradata_size >= 7 && x[0] == 1) {
@@ -157,7 +161,7 @@ struct media_rap_packet media_rap_scan(struct media_rap_scan *scan, const uint8_
     if (codec == AV_CODEC_ID_H264 || codec == AV_CODEC_ID_HEVC) {
         p = scan_nals(scan, bytes, len);
         scan->parameters_seen = scan->parameters_seen || p.parameters;
-        p.rap = p.rap && (p.parameters || scan->nal_length != 0);
+        p.rap = p.rap && (p.parameters || scan->nal_length != 0) && !scan->needs_start;
     } else if (codec == AV_CODEC_ID_MPEG2VIDEO || codec == AV_CODEC_ID_MPEG1VIDEO) {
         p = scan_mpeg2(bytes, len);
     } else if (codec == AV_CODEC_ID_VP8) {

@@ -15,6 +15,7 @@ struct media_rap_scan {
     int nal_length;       // bytes of a NAL unit's length; 0: start codes
     bool intra_only;      // each packet stands alone, by the codec's nature
     bool parameters_seen; // parameter sets travel in packets
+    bool needs_start;     // decoding depends on the stream's first packet
 };
 
 void media_rap_scan_init(struct media_rap_scan *, const AVCodecParameters *);
