@@ -3,10 +3,12 @@
 // Plays a package in headless Chromium and says what was seen.
 //
 //   node play.mjs (--folder DIR | --url http://host/media/…/) [--player hls|shaka-dash|shaka-hls|all]
-//                 [--codec h264|av1|all] [--height N] [--frames N] [--whole | --parts] [--rate N]
+//                 [--codec h264|av1|all] [--height N] [--frames N] [--whole | --parts | --switch]
+//                 [--rate N]
 //
 // --whole (the default) plays everything, faster than real time: all frames must be counted, in one buffered
 // range, without an error. --parts plays a few seconds at the start, in the middle and at the end.
+// --switch plays in real time and takes another rung every 1.5 s.
 // One line of JSON a play on stdout; exit 1 when one is not as it must be.
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -39,7 +41,10 @@ async function startInPage({ player, manifest, codec, height, audioCodec, foreve
     seen.first_time = meta.mediaTime;
   });
   video.addEventListener('error', () => seen.errors.push(`video ${video.error.message}`));
-  video.addEventListener('waiting', () => { seen.waits += seen.started && !video.seeking ? 1 : 0; });
+  // Waiting is a stall unless somebody has just sought.
+  let sought = -Infinity;
+  video.addEventListener('seeking', () => { sought = performance.now(); });
+  video.addEventListener('waiting', () => { seen.waits += seen.started && performance.now() - sought > 1500 ? 1 : 0; });
   video.addEventListener('playing', () => { seen.started = true; });
   const nearest = (list, heightOf) => list.reduce((best, one) => {
     const far = (t) => (height ? Math.abs(heightOf(t) - height) : heightOf(t));
@@ -78,7 +83,27 @@ async function startInPage({ player, manifest, codec, height, audioCodec, foreve
     seen.texts = p.getTextTracks().length;
     seen.images = p.getImageTracks().length;
   }
+  // The first picture is shown before anything plays, so that a busy machine cannot skip it.
+  for (let i = 0; seen.first_ms === null && seen.errors.length === 0 && i < 400; i++) {
+    await new Promise((done) => setTimeout(done, 25));
+  }
   await video.play().catch((e) => seen.errors.push(`play ${e.message}`));
+}
+
+// Runs in the page: goes to the next rung of the same codec, by hand.
+function switchInPage({ player, codec }) {
+  const p = window.player, family = { h264: 'avc1', av1: 'av01' }[codec];
+  const is = (c) => !family || (c ?? '').startsWith(family);
+  window.seen.switched = (window.seen.switched ?? 0) + 1;
+  if (player === 'hls') {
+    const fit = p.levels.map((l, i) => [l, i]).filter(([l]) => is(l.videoCodec)).map(([, i]) => i);
+    p.loadLevel = fit[(fit.indexOf(p.loadLevel) + 1) % fit.length]; // nextLevel would empty the buffer
+  } else {
+    const now = p.getVariantTracks().find((t) => t.active);
+    const fit = p.getVariantTracks().filter((t) => is(t.videoCodec) && t.language === now.language)
+      .sort((a, b) => a.bandwidth - b.bandwidth);
+    p.selectVariantTrack(fit[(fit.findIndex((t) => t.id === now.id) + 1) % fit.length], false);
+  }
 }
 
 function lookInPage() {
@@ -95,6 +120,20 @@ async function until(page, timeoutMs, isDone) {
   for (;;) {
     const state = await page.evaluate(lookInPage);
     if (isDone(state) || Date.now() > end) return state;
+    await page.waitForTimeout(60);
+  }
+}
+
+// In real time, with another rung every 1.5 s.
+async function playSwitching(page, options) {
+  const end = Date.now() + options.limitMs;
+  for (let next = 1.5; ;) {
+    const state = await page.evaluate(lookInPage);
+    if (state.ended || state.errors.length > 0 || Date.now() > end) return { whole: state };
+    if (state.time > next && next < state.duration - 5) {
+      await page.evaluate(switchInPage, options);
+      next += 1.5;
+    }
     await page.waitForTimeout(60);
   }
 }
@@ -152,18 +191,19 @@ export function judge(seen, { frames } = {}) {
 
 // Plays once. Returns what was seen: {whole} or {start, middle, end}, states of lookInPage.
 export async function play(browser, origin, options) {
-  const { player, codec = 'all', height = 0, whole = true, rate = 4, limitMs = 300000 } = options;
+  const { player, codec = 'all', height = 0, whole = true, switching = false, rate = 4, limitMs = 300000 } = options;
   const page = await browser.newPage({ viewport: { width: 960, height: 540 } });
   const said = [];
   page.on('pageerror', (e) => said.push(String(e)));
   try {
     await page.goto(`${origin}/`);
     await page.evaluate(startInPage, {
-      player, codec: codec === 'all' ? null : codec, height, forever: whole,
+      player, codec: codec === 'all' ? null : codec, height, forever: whole && !switching,
       audioCodec: codec === 'av1' ? 'opus' : codec === 'h264' ? 'mp4a' : null,
       manifest: `${origin}/film/${player === 'shaka-dash' ? 'manifest.mpd' : 'master.m3u8'}`,
     });
-    const seen = whole ? await playWhole(page, rate, limitMs) : await playParts(page);
+    const seen = switching ? await playSwitching(page, { player, codec, limitMs })
+      : whole ? await playWhole(page, rate, limitMs) : await playParts(page);
     if (said.length > 0) (seen.whole ?? seen.end).errors.push(...said);
     return seen;
   } catch (error) {
@@ -179,7 +219,7 @@ async function main() {
       folder: { type: 'string' }, url: { type: 'string' }, bearer: { type: 'string' },
       player: { type: 'string', default: 'all' }, codec: { type: 'string', default: 'all' },
       height: { type: 'string', default: '0' }, frames: { type: 'string' },
-      whole: { type: 'boolean' }, parts: { type: 'boolean' }, rate: { type: 'string', default: '4' },
+      whole: { type: 'boolean' }, parts: { type: 'boolean' }, switch: { type: 'boolean' }, rate: { type: 'string', default: '4' },
     },
   });
   const headers = values.bearer ? { authorization: `Bearer ${values.bearer}` } : {};
@@ -190,8 +230,9 @@ async function main() {
     for (const codec of values.codec.split(',')) {
       const whole = !values.parts;
       const seen = await play(browser, server.origin,
-        { player, codec, whole, height: Number(values.height), rate: Number(values.rate) });
-      const wrong = judge(seen, { frames: values.frames ? Number(values.frames) : 0 });
+        { player, codec, whole, switching: values.switch, height: Number(values.height), rate: Number(values.rate) });
+      // Rungs that are fetched again while switching are decoded again: frames say nothing then.
+      const wrong = judge(seen, { frames: values.frames && !values.switch ? Number(values.frames) : 0 });
       failed += wrong.length > 0 ? 1 : 0;
       console.log(JSON.stringify({ player, codec, ok: wrong.length === 0, wrong, seen }));
     }

@@ -50,8 +50,10 @@ export function faultsOf({ video, audio, codecs }) {
       b.writeUInt32BE(b.readUInt32BE(tfdt.body + 8) + 1, tfdt.body + 8);
     }),
     'a sample too long (trun)': patch(second, (b) => {
-      const tfhd = find(top(b), 'moof/traf/tfhd');
-      b.writeUInt32BE(b.readUInt32BE(tfhd.body + 8) + 1, tfhd.body + 8);
+      const tfhd = find(top(b), 'moof/traf/tfhd'), trun = find(top(b), 'moof/traf/trun');
+      const flags = b.readUInt32BE(trun.body) & 0xffffff;
+      const at = flags & 0x100 ? trun.body + (flags & 4 ? 16 : 12) : tfhd.body + 8;
+      b.writeUInt32BE(b.readUInt32BE(at) + 1, at);
     }),
     'a wrong sequence number': patch(second, (b) => {
       const mfhd = find(top(b), 'moof/mfhd');
@@ -77,7 +79,7 @@ export function faultsOf({ video, audio, codecs }) {
     }),
     'another profile in avcC': patch(`${video}/init.mp4`, (b) => {
       const at = b.indexOf('avcC');
-      b[at + 5] = 66;
+      b[at + 5] = b[at + 5] === 77 ? 100 : 77;
     }),
   };
 }
