@@ -26,9 +26,18 @@ struct bench {
 
 struct task {
     int64_t chunk; // -1: sound
+    int64_t frames;
     VEC(int) renditions;
     const char *name;
 };
+
+static void bench_free(struct bench *b)
+{
+    media_source_free(&b->report.source);
+    media_timeline_free(&b->timeline);
+    media_plan_free(&b->plan);
+    fd_close(&b->fd);
+}
 
 static int64_t read_file(void *opaque, int64_t offset, void *ret, size_t len)
 {
@@ -91,39 +100,53 @@ static int run_task(struct bench *b, const struct task *t)
     return 0;
 }
 
+struct parts { // of one rendition, by chunk
+    VEC(struct media_encoded) items;
+};
+
+static void parts_free(struct parts *p)
+{
+    vec_for_each (e, &p->items) {
+        media_encoded_clear(e);
+    }
+    vec_free(&p->items);
+}
+
+static int check_rendition(struct bench *b, const struct media_rendition *r)
+{
+    AUTO(parts_free) struct parts parts = {0};
+    int64_t bytes = 0, bad = 0;
+    double init = 0;
+    for (size_t c = 0; c < b->plan->chunks.len; c++) {
+        AUTO(cstr_free) char *path = NULL;
+        AUTO(json_free) json_t *j = NULL;
+        struct media_encoded e;
+        TRY(cstr_printf(&path, "%s/%s-%zu.json", b->out, r->id, c));
+        if (!fs_exists(path)) {
+            return 0; // this codec was not asked for
+        }
+        TRY(json_parse_file(&j, path, 1 << 26));
+        TRY(media_encoded_from_json(j, &e));
+        TRY(vec_push(&parts.items, e));
+        for (size_t i = 0; i < e.segments.len; i++) {
+            bytes += e.segments.data[i].bytes;
+        }
+    }
+    TRY(media_vbv_check(r, b->timeline, parts.items.data, parts.items.len, &bad, &init));
+    const struct media_timeline *t = b->timeline;
+    double seconds =
+        (double)(t->pts[t->count] - t->pts[0]) * t->time_base.num / t->time_base.den;
+    fprintf(stderr, "%-12s %.0f kb/s, VBV %s (chunk %lld, init %.2f)\n", r->id,
+            (double)bytes * 8 / seconds / 1000, bad < 0 ? "proved" : "BROKEN",
+            (long long)bad, init);
+    return 0;
+}
+
 static int check_vbv(struct bench *b)
 {
-    for (size_t r = 0; r < b->plan->renditions.len; r++) {
-        const struct media_rendition *rendition = &b->plan->renditions.data[r];
-        struct media_encoded parts[256] = {0};
-        bool there = rendition->kind == MEDIA_RENDITION_VIDEO;
-        for (size_t c = 0; there && c < b->plan->chunks.len && c < 256; c++) {
-            AUTO(cstr_free) char *path = NULL;
-            AUTO(json_free) json_t *j = NULL;
-            TRY(cstr_printf(&path, "%s/%s-%zu.json", b->out, rendition->id, c));
-            there = fs_exists(path);
-            if (there) {
-                TRY(json_parse_file(&j, path, 1 << 26));
-                TRY(media_encoded_from_json(j, &parts[c]));
-            }
-        }
-        if (there) {
-            int64_t bad = 0;
-            double init = 0;
-            TRY(media_vbv_check(rendition, b->timeline, parts, b->plan->chunks.len, &bad,
-                                &init));
-            int64_t bytes = 0;
-            double seconds =
-                (double)(b->timeline->pts[b->timeline->count] - b->timeline->pts[0]) *
-                b->timeline->time_base.num / b->timeline->time_base.den;
-            for (size_t c = 0; c < b->plan->chunks.len; c++) {
-                vec_for_each (s, &parts[c].segments) {
-                    bytes += s->bytes;
-                }
-            }
-            fprintf(stderr, "%-12s %.0f kb/s, VBV %s (chunk %lld, init %.2f)\n",
-                    rendition->id, (double)bytes * 8 / seconds / 1000,
-                    bad < 0 ? "proved" : "BROKEN", (long long)bad, init);
+    vec_for_each (r, &b->plan->renditions) {
+        if (r->kind == MEDIA_RENDITION_VIDEO) {
+            TRY(check_rendition(b, r));
         }
     }
     return 0;
@@ -161,55 +184,79 @@ static int run_all(struct bench *b, const struct task *tasks, size_t count, int 
     return 0;
 }
 
-static int collect(struct bench *b, const char *codec, struct task **ret,
-                   size_t *ret_count)
+struct tasks {
+    VEC(struct task) items;
+};
+
+static void tasks_free(struct tasks *t)
 {
-    struct task *tasks =
-        calloc(b->plan->groups.len * b->plan->chunks.len + 64, sizeof *tasks);
-    FAIL_IF(!tasks, ERR_NOMEM, "tasks");
-    size_t n = 0;
-    bool all = strcmp(codec, "all") == 0;
-    for (size_t s = 0; s < b->report.source->streams.len && s < 32; s++) {
-        struct task *t = &tasks[n];
-        t->chunk = -1;
-        t->name = "sound";
-        for (size_t i = 0; i < b->plan->renditions.len; i++) {
-            const struct media_rendition *r = &b->plan->renditions.data[i];
-            bool wanted =
-                all || strcmp(codec, "h264") != 0 || strcmp(r->codec, "aac") == 0;
-            if (wanted && r->kind == MEDIA_RENDITION_AUDIO &&
-                r->stream == b->report.source->streams.data[s].index) {
-                TRY(vec_push(&t->renditions, (int)i));
-            }
-        }
-        n += t->renditions.len > 0;
+    vec_for_each (task, &t->items) {
+        vec_free(&task->renditions);
     }
-    for (size_t g = 0; g < b->plan->groups.len; g++) {
-        const struct media_group *group = &b->plan->groups.data[g];
-        if (!all && strncmp(group->name, codec, strlen(codec)) != 0) {
-            continue;
-        }
-        for (size_t c = 0; c < b->plan->chunks.len; c++, n++) {
-            tasks[n].chunk = (int64_t)c;
-            tasks[n].name = group->name;
-            memcpy(&tasks[n].renditions, &group->renditions, sizeof group->renditions);
+    vec_free(&t->items);
+}
+
+static int collect_sound(struct bench *b, int stream, const char *codec,
+                         struct tasks *out)
+{
+    struct task t = {.chunk = -1, .name = "sound", .frames = INT64_MAX};
+    bool only_aac = strcmp(codec, "h264") == 0;
+    for (size_t i = 0; i < b->plan->renditions.len; i++) {
+        const struct media_rendition *r = &b->plan->renditions.data[i];
+        if (r->kind == MEDIA_RENDITION_AUDIO && r->stream == stream &&
+            (!only_aac || strcmp(r->codec, "aac") == 0)) {
+            TRY(vec_push(&t.renditions, (int)i));
         }
     }
-    *ret = tasks;
-    *ret_count = n;
+    return t.renditions.len ? vec_push(&out->items, t) : 0;
+}
+
+static int collect_group(struct bench *b, const struct media_group *g, struct tasks *out)
+{
+    for (size_t c = 0; c < b->plan->chunks.len; c++) {
+        const struct media_chunk *chunk = &b->plan->chunks.data[c];
+        struct task t = {.chunk = (int64_t)c,
+                         .name = g->name,
+                         .frames = chunk->end_frame - chunk->start_frame};
+        for (size_t i = 0; i < g->renditions.len; i++) {
+            TRY(vec_push(&t.renditions, g->renditions.data[i]));
+        }
+        TRY(vec_push(&out->items, t));
+    }
+    return 0;
+}
+
+static int by_length(const void *pa, const void *pb)
+{
+    const struct task *a = pa, *b = pb;
+    return (a->frames < b->frames) - (a->frames > b->frames);
+}
+
+// The longest first, so that the last ones to run are short.
+static int collect(struct bench *b, const char *codec, struct tasks *out)
+{
+    vec_for_each (s, &b->report.source->streams) {
+        TRY(collect_sound(b, s->index, codec, out));
+    }
+    vec_for_each (g, &b->plan->groups) {
+        if (strcmp(codec, "all") == 0 || strncmp(g->name, codec, strlen(codec)) == 0) {
+            TRY(collect_group(b, g, out));
+        }
+    }
+    qsort(out->items.data, out->items.len, sizeof *out->items.data, by_length);
     return 0;
 }
 
 static int bench(int argc, char **argv)
 {
-    struct bench b = {.out = argv[2]};
+    AUTO(bench_free) struct bench b = {.out = argv[2], .fd = -1};
     const char *codec = argc > 3 ? argv[3] : "h264";
     int processes = argc > 4 ? (int)strtol(argv[4], NULL, 10) : 2;
     b.fd = open(argv[1], O_RDONLY | O_CLOEXEC);
     FAIL_IF(b.fd < 0, ERR_IO, "cannot open %s", argv[1]);
     b.input = (struct media_input){
         .opaque = &b.fd, .size = lseek(b.fd, 0, SEEK_END), .read = read_file};
-    struct findings findings = {0};
+    AUTO(findings_free) struct findings findings = {0};
     TRY(fs_make_dirs(b.out));
     TRY(media_probe(&b.input, &b.report.source, &b.timeline, &findings));
     b.report.frames = b.timeline->count;
@@ -224,11 +271,10 @@ static int bench(int argc, char **argv)
                                 ? 0
                                 : b.timeline->raps.data[c->start_rap].frame));
     }
-    struct task *tasks = NULL;
-    size_t count = 0;
-    TRY(collect(&b, codec, &tasks, &count));
+    AUTO(tasks_free) struct tasks tasks = {0};
+    TRY(collect(&b, codec, &tasks));
     int64_t start = clock_mono_us();
-    TRY(run_all(&b, tasks, count, processes));
+    TRY(run_all(&b, tasks.items.data, tasks.items.len, processes));
     fprintf(stderr, "wall %.2f s\n", (double)(clock_mono_us() - start) / 1e6);
     return check_vbv(&b);
 }
