@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+// level: full
+// minutes: 8
 //
 // The viewers' pages in headless Chromium, as a viewer uses them: home, title, play, seek, resume, keyboard, captions,
-// quality, a phone, and what happens when something is refused. Against the mock server of ui/dev, or,
-// with MARQUEE_LINK (an address that signs a viewer in), against a running service that holds demo films.
+// quality, a phone, ten thousand titles and none, and what happens when something is refused. Against the mock server of
+// ui/dev; service.test.mjs goes through the real one.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -5,6 +5,14 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Card } from '../shared/api';
 
+/** The picture's own colour; where the service does not say, a dark one that is always this title's. */
+export function tintOf(card: Card): string {
+  if (card.poster?.color) return card.poster.color;
+  let sum = 0;
+  for (const c of card.id) sum = (sum * 31 + c.charCodeAt(0)) >>> 0;
+  return `hsl(${sum % 360} 18% 26%)`;
+}
+
 const BLACK = 20; // of 255: compressed black is never quite 0
 
 /** Share of the height that is a black bar, above and below alike; 0 where there is none. */
@@ -57,7 +65,7 @@ export function Art({ card, eager = false, wait = false, class: extra = '' }: {
   return (
     <span
       class={`art ${extra} ${narrow ? 'narrow' : zoom > 1 ? 'barred' : ''} ${state}`}
-      style={{ '--tint': poster?.color || '#2a262f', '--zoom': zoom }}
+      style={{ '--tint': tintOf(card), '--zoom': zoom }}
     >
       {show && narrow && <img class="art-blur" src={poster.url} alt="" aria-hidden="true" />}
       {show && (

@@ -3,11 +3,11 @@
 // a wide blurred copy of itself, so that a small poster is never blown up.
 import type { ComponentChildren } from 'preact';
 import type { Card } from '../shared/api';
-import { Art } from './art';
+import { Art, tintOf } from './art';
 
 export function Hero({ card, size, children }: { card: Card; size: 'billboard' | 'title'; children: ComponentChildren }) {
   return (
-    <section class={`hero ${size}`} style={{ '--tint': card.poster?.color || '#2a262f' }} aria-label={card.name}>
+    <section class={`hero ${size}`} style={{ '--tint': tintOf(card) }} aria-label={card.name}>
       <div class="hero-back" aria-hidden="true">
         {card.poster && <img src={card.poster.url} alt="" class="hero-blur" />}
         <Art card={card} eager class="hero-art" />

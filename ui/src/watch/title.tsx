@@ -176,7 +176,7 @@ function Episodes({ detail }: { detail: Detail }) {
 }
 
 const trackNames = (tracks: Track[] | undefined): string | null => {
-  const names = (tracks ?? []).map((track) => track.title || language(track.language) || track.language).filter(Boolean);
+  const names = (tracks ?? []).map((track) => track.title || language(track.language)).filter(Boolean);
   return names.length > 0 ? [...new Set(names)].join(', ') : null;
 };
 

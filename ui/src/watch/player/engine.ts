@@ -110,17 +110,18 @@ function spans(cue: shaka.text.Cue): CaptionSpan[] {
 const onTop = (cue: shaka.text.Cue): boolean =>
   cue.line !== null && cue.lineInterpretation === 1 && cue.line < 50;
 
+type Shaka = typeof shaka;
+
 export interface EngineEvents {
   onTracks(tracks: Tracks): void;
   onCaptions(): void;
   onFatal(error: ApiError): void;
 }
 
-type Shaka = typeof shaka;
-
 export class Engine {
   private player: shaka.Player | null = null;
-  private keeper: Keeper;
+  private readonly keeper: Keeper;
+  private readonly library: Promise<{ default: Shaka }>;
   private fixed: string | null = null;
   private tracks: Tracks = noTracks;
   private captionsOn = false;
@@ -139,6 +140,9 @@ export class Engine {
     private readonly events: EngineEvents,
   ) {
     this.keeper = new Keeper(() => events.onCaptions());
+    // On its way while the server is asked for the play.
+    this.library = import('shaka-player/dist/shaka-player.dash-es2021.js') as unknown as Promise<{ default: Shaka }>;
+    this.library.catch(() => {}); // load() says so
   }
 
   async load(
@@ -148,7 +152,7 @@ export class Engine {
     guessBps: number,
   ): Promise<void> {
     const begun = performance.now();
-    const library = (await import('shaka-player/dist/shaka-player.dash-es2021.js')) as unknown as { default: Shaka };
+    const library = await this.library;
     if (this.closed) return;
     const { default: Library } = library;
     Library.polyfill.installAll();

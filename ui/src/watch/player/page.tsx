@@ -4,7 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { ApiError, plays, type Play } from '../../shared/api';
 import { ErrorNote, IconButton, LinkButton } from '../../shared/components/base';
 import { toast } from '../../shared/components/toasts';
-import { US } from '../../shared/format';
+import { language, US } from '../../shared/format';
 import { back, navigate, type Place } from '../../shared/router';
 import { forgetKept, useAfter, useTitle } from '../../shared/use';
 import { episodeMark } from '../facts';
@@ -294,7 +294,7 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
           const wanted = captions.find((one) => one.language === remembered.get('captionsLast')) ?? captions[0];
           if (on) remembered.set('captionsLast', captions.find((one) => one.active)!.language);
           commands.captions(on ? null : (wanted?.key ?? null));
-          setSay(captions.length === 0 ? t('captionsNone') : on ? `${t('captions')}: ${t('captionsOff')}` : t('captionsOn', { name: wanted!.label || wanted!.language }));
+          setSay(captions.length === 0 ? t('captionsNone') : on ? `${t('captions')}: ${t('captionsOff')}` : t('captionsOn', { name: wanted!.label || language(wanted!.language) || wanted!.language }));
           break;
         }
         case 'statistics':
@@ -357,7 +357,7 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
   return (
     <main
       id="content"
-      class={`player ${shown ? 'awake' : 'asleep'}`}
+      class={`player ${shown ? 'awake' : 'asleep'} ${ended ? 'over' : ''}`}
       aria-label={title ? `${t('player')}: ${title.name}` : t('player')}
       onPointerMove={(event) => event.pointerType === 'mouse' && wake()}
       onFocusIn={wake}
