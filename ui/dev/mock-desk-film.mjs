@@ -46,7 +46,7 @@ export function filmReport(film, folder) {
   for (let i = 0; i < pcm.length / 2; i += block) {
     let top = 0;
     for (let k = i; k < Math.min(i + block, pcm.length / 2); k += 1) top = Math.max(top, Math.abs(pcm.readInt16LE(k * 2)));
-    peaks.push(Number((top / 32768).toFixed(4)));
+    peaks.push(Math.round((top / 32768) * 1000)); // thousandths of full scale
   }
   let count = 0;
   while (existsSync(join(folder, `still-${count}.jpg`))) count += 1;

@@ -41,11 +41,11 @@ const STEPS = (chunks) => [
   ['probe', 'probe', 400], ...range(4, (i) => [`inspect/r${i}`, 'inspect.range', 1600]), ['inspect/audio', 'inspect.audio', 900],
   ['inspect/merge', 'inspect.merge', 200], ['plan', 'plan', 100],
   ...range(chunks, (i) => [[`encode/c${pad(i)}/h264`, 'encode.video', 5200], [`encode/c${pad(i)}/av1`, 'encode.video', 9100]]).flat(),
-  ['encode/audio/s1', 'encode.audio', 1200], ['captions', 'captions', 100], ['stills', 'stills', 500], ['package', 'package', 700],
+  ['encode/audio/s1', 'encode.audio', 1200], ['captions', 'captions', 100], ['stills', 'stills', 500], ['assemble/h264-720/0', 'assemble', 300], ['assemble/h264-360/0', 'assemble', 300], ['package', 'package', 700],
 ];
 const range = (n, f) => Array.from({ length: n }, (_, i) => f(i));
 const pad = (n) => String(n).padStart(3, '0');
-const layers = { probe: 0, 'inspect.range': 1, 'inspect.audio': 1, 'inspect.merge': 2, plan: 3, 'encode.video': 4, 'encode.audio': 4, captions: 4, stills: 4, package: 5 };
+const layers = { probe: 0, 'inspect.range': 1, 'inspect.audio': 1, 'inspect.merge': 2, plan: 3, 'encode.video': 4, 'encode.audio': 4, captions: 4, stills: 4, assemble: 5, package: 6 };
 
 export function startMock({ port = 0, film = null, dist, rows = 0, empty = false, role = 'admin', folder } = {}) {
   const kept = folder ?? join(tmpdir(), `marquee-mock-desk-${film ? 'film' : 'drawn'}`);
@@ -186,7 +186,7 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
     }],
     ['GET', 'session', () => ({ user, profile: null, plan: { id: 'premium', name: 'Premium' } })],
     ['DELETE', 'session', () => [204, null, { 'Set-Cookie': 'marquee_session=; Path=/; Max-Age=0' }]],
-    ['GET', 'deliveries', () => ({ deliveries: s.deliveries })],
+    ['GET', 'deliveries', (c) => ({ deliveries: page(s.deliveries, c.q, 'before') })],
     ['POST', 'deliveries', async (c) => {
       const b = await body(c.request);
       const up = s.uploads.get(b.upload_id);
@@ -211,7 +211,7 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
     }],
     ['GET', 'deliveries/:id/report', (c) => reportOf(find(s.deliveries, c.id, 'delivery')) ?? (() => { throw new Refusal(404, 'not_found', 'Inspection has not ended.'); })()],
     ['GET', 'deliveries/:id/frames', (c) => { const a = Number(c.q.get('start')); return { time_base: [1, 24], start: a, pts: range(Number(c.q.get('end')) - a, (i) => a + i) }; }],
-    ['GET', 'requests', () => ({ requests: s.requests })],
+    ['GET', 'requests', (c) => ({ requests: page(s.requests, c.q, 'before') })],
     ['GET', 'requests/:id', (c) => find(s.requests, c.id, 'request')],
     ['GET', 'jobs', (c) => ({ jobs: s.jobs.filter((j) => !c.q.get('subject') || j.subject === c.q.get('subject')).slice(0, Number(c.q.get('limit') ?? 100)).map(brief) })],
     ['GET', 'jobs/:id', (c) => { const j = find(s.jobs, c.id, 'job'); return { ...brief(j), steps: j.steps }; }],

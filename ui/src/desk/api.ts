@@ -28,12 +28,29 @@ const id = encodeURIComponent;
 
 const query = (values: Parameters<typeof href>[1]): string => href('', values);
 
+export const PAGE = 1000;
+export const MOST = 20_000;
+
+// All of a list, page by page: sorting and filtering work on the whole of it.
+export async function pages<T extends { id?: string }>(page: (before: string | null) => Promise<T[]>, onPage: (all: readonly T[]) => void = () => undefined): Promise<T[]> {
+  const all: T[] = [];
+  for (let before: string | null = null; all.length < MOST; ) {
+    const some: T[] = await page(before);
+    all.push(...some);
+    before = some[some.length - 1]?.id ?? null;
+    if (some.length < PAGE || before === null) break;
+    onPage(all);
+  }
+  return all;
+}
+
 export const api = {
   session: (s?: AbortSignal) => get<Session>('session', s),
   signIn: (name: string, password: string) => call<Session>('POST', 'session', { name, password }),
   signOut: () => call<null>('DELETE', 'session'),
 
-  deliveries: async (s?: AbortSignal) => (await get<{ deliveries: Delivery[] }>('deliveries', s)).deliveries,
+  deliveries: (s?: AbortSignal) =>
+    pages((before) => get<{ deliveries: Delivery[] }>(`deliveries${query({ limit: PAGE, before })}`, s).then((r) => r.deliveries)),
   delivery: (d: string, s?: AbortSignal) => get<Delivery>(`deliveries/${id(d)}`, s),
   deliver: (body: {
     upload_id: string;
@@ -49,15 +66,13 @@ export const api = {
   stillUrl: (d: string, n: number) => `${BASE}deliveries/${id(d)}/stills/${n}.jpg`,
   frameUrl: (d: string, n: number) => `${BASE}deliveries/${id(d)}/frames/${n}.jpg`,
 
-  requests: async (s?: AbortSignal) => {
-    const r = await get<{ requests: Request[] } | Request[]>('requests', s);
-    return Array.isArray(r) ? r : r.requests;
-  },
+  requests: (s?: AbortSignal) =>
+    pages((before) => get<{ requests: Request[] }>(`requests${query({ limit: PAGE, before })}`, s).then((r) => r.requests)),
   request: (r: string, s?: AbortSignal) => get<Request>(`requests/${id(r)}`, s),
 
   jobs: async (subject: string | null, limit: number, s?: AbortSignal) => {
-    const r = await get<{ jobs: Job[] } | Job[]>(`jobs${query({ subject, limit })}`, s);
-    return Array.isArray(r) ? r : r.jobs;
+    const r = await get<{ jobs: Job[] }>(`jobs${query({ subject, limit })}`, s);
+    return r.jobs;
   },
   job: (j: string, s?: AbortSignal) => get<Job>(`jobs/${id(j)}`, s),
   rerun: (j: string) => call<unknown>('POST', `jobs/${id(j)}/rerun`, {}),
@@ -72,8 +87,8 @@ export const api = {
     q: { subject?: string | null; kind?: string | null; state?: string | null; limit?: number; before?: string | null },
     s?: AbortSignal,
   ) => {
-    const r = await get<{ findings: Finding[] } | Finding[]>(`findings${query(q)}`, s);
-    return Array.isArray(r) ? r : r.findings;
+    const r = await get<{ findings: Finding[] }>(`findings${query(q)}`, s);
+    return r.findings;
   },
   waive: (f: string, why: string, until: string) => call<unknown>('POST', `findings/${id(f)}/waive`, { why, until }),
   reopen: (f: string) => call<unknown>('POST', `findings/${id(f)}/reopen`, {}),
@@ -89,18 +104,18 @@ export const api = {
     (await get<{ events: CloudEvent[] }>(`history${query({ subject, limit })}`, s)).events,
 
   users: async (s?: AbortSignal) => {
-    const r = await get<{ users: User[] } | User[]>('users', s);
-    return Array.isArray(r) ? r : r.users;
+    const r = await get<{ users: User[] }>('users', s);
+    return r.users;
   },
   addUser: (u: { name: string; role: string; password: string; partner?: string; plan?: string }) =>
     call<unknown>('POST', 'users', u),
   partners: async (s?: AbortSignal) => {
-    const r = await get<{ partners: Partner[] } | Partner[]>('partners', s);
-    return Array.isArray(r) ? r : r.partners;
+    const r = await get<{ partners: Partner[] }>('partners', s);
+    return r.partners;
   },
-  addPartner: (p: { name: string; email?: string }) => call<unknown>('POST', 'partners', p),
+  addPartner: (p: { name: string; email: string }) => call<unknown>('POST', 'partners', p),
   plans: async (s?: AbortSignal) => {
-    const r = await get<{ plans: Plan[] } | Plan[]>('plans', s);
-    return Array.isArray(r) ? r : r.plans;
+    const r = await get<{ plans: Plan[] }>('plans', s);
+    return r.plans;
   },
 };

@@ -53,6 +53,11 @@ describe('layout', () => {
     expect(dag.edges.map((e) => [e.from.type, e.to.type])).toEqual([['probe', 'inspect.merge']]);
   });
 
+  it('draws no line that another one implies', () => {
+    const dag = dagLayout([step('p', 'plan'), step('e', 'encode.video'), step('a', 'assemble'), step('k', 'package')], { ...shape, planned: false });
+    expect(dag.edges.map((e) => `${e.from.type} ${e.to.type}`)).toEqual(['plan encode.video', 'encode.video assemble', 'assemble package']);
+  });
+
   it('chains unknown types in the order they came', () => {
     const dag = dagLayout([step('a', 'scan'), step('b', 'sort'), step('c', 'send')], shape);
     expect(dag.nodes.map((n) => n.layer)).toEqual([0, 1, 2]);

@@ -54,7 +54,8 @@ const FEEDS: Readonly<Record<string, readonly string[]>> = {
   'encode.audio': ['plan'],
   captions: ['plan'],
   stills: ['plan'],
-  package: ['encode.video', 'encode.audio', 'captions', 'stills'],
+  assemble: ['encode.video'],
+  package: ['assemble', 'encode.video', 'encode.audio', 'captions', 'stills'],
 };
 
 export function stepsState(steps: readonly Step[]): StepState | 'planned' {
@@ -102,6 +103,8 @@ export function dagLayout(steps: readonly Step[], shape: DagShape): Dag {
       else for (const up of FEEDS[t] ?? []) visit(up);
     };
     for (const t of known) visit(t);
+    // What another feeder waits for already needs no line of its own.
+    for (const t of [...out]) for (const up of FEEDS[t] ?? []) out.delete(up);
     return [...out];
   };
 

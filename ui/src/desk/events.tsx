@@ -8,7 +8,8 @@ import type { CloudEvent } from '../shared/sse';
 import { api } from './api';
 import { Failure } from './notes';
 import { useResource } from './resource';
-import { useMayOperate } from './session';
+import { useMayOperate, useSession } from './session';
+import { SubjectLink } from './subject';
 import { t, type TextKey } from './text';
 
 const LIMIT = 200;
@@ -35,6 +36,7 @@ function details(e: CloudEvent): string {
 
 export function EventLine({ subject }: { subject: string }): JSX.Element | null {
   const operate = useMayOperate();
+  const me = `user/${useSession().user.id}`;
   const events = useResource(operate ? `history/${subject}` : null, (s) => api.history(subject, LIMIT, s), [subject]);
   if (!operate) return null;
   return (
@@ -53,7 +55,7 @@ export function EventLine({ subject }: { subject: string }): JSX.Element | null 
                 <strong title={e.type}>{eventWord(e.type)}</strong>
                 <span class="faint">{details(e)}</span>
               </div>
-              <span class="faint actor">{e.actor && e.actor !== 'system' ? e.actor.replace('/', ' ').slice(0, 20) : t('events.system')}</span>
+              <span class="faint actor">{e.actor === me ? t('events.you') : e.actor && e.actor !== 'system' ? <SubjectLink subject={e.actor} /> : t('events.system')}</span>
             </li>
           ))}
         </ol>

@@ -44,14 +44,10 @@ function useWidth(): [{ current: HTMLDivElement | null }, number] {
   return [ref, width];
 }
 
-// Brightness and peaks come as whatever fits their depth: the scale is the smallest usual one that
-// holds them.
-function scaleOf(values: readonly (number | null)[]): number {
-  let max = 0;
-  for (const v of values) if (v !== null && v > max) max = v;
-  for (const top of [1, 100, 255, 1023, 4095, 32767, 65535]) if (max <= top * 1.001) return top;
-  return max;
-}
+// Brightness is 0..255 (or its share of 1); peaks are thousandths of full scale, over it where the true
+// peak is.
+const lumaTop = (values: readonly (number | null)[]): number => (values.some((v) => v !== null && v > 1) ? 255 : 1);
+const PEAK_TOP = 1000;
 
 export function Strip(props: StripProps): JSX.Element {
   const { report, clock, view, frame } = props;
@@ -77,7 +73,7 @@ export function Strip(props: StripProps): JSX.Element {
     return out;
   }, [props.findings, clock]);
   const placed = useMemo(() => placeSpans(spans, view, width, FINDING_LANES), [spans, view, width]);
-  const overview = useMemo(() => placeSpans(spans, { startUs: 0, endUs: duration }, width, 1, 1, 2), [spans, width, duration]);
+  const overview = useMemo(() => placeSpans(spans.filter((s) => s.endUs - s.startUs < duration * 0.95), { startUs: 0, endUs: duration }, width, 1, 1, 2), [spans, width, duration]);
   const marks = ticks(view, width);
   const playX = usToX(clock.us(frame), view, width);
   const nextX = usToX(clock.us(Math.min(frame + 1, clock.frames)), view, width);
@@ -218,7 +214,7 @@ export function Strip(props: StripProps): JSX.Element {
           </Lane>
           {series?.luma && series.luma.length > 0 && (
             <Lane label={t('lane.luma')} height={44}>
-              <Plot width={width} height={44} draw={(g, w, h, c) => drawLine(g, w, h, columns(series.luma!, atFrame, view, w), scaleOf(series.luma!), c.luma)} deps={[series, view]} />
+              <Plot width={width} height={44} draw={(g, w, h, c) => drawLine(g, w, h, columns(series.luma!, atFrame, view, w), lumaTop(series.luma!), c.luma)} deps={[series, view]} />
             </Lane>
           )}
           {series?.motion && series.motion.length > 0 && (
@@ -231,7 +227,7 @@ export function Strip(props: StripProps): JSX.Element {
               <Plot
                 width={width}
                 height={56}
-                draw={(g, w, h, c) => drawWave(g, w, h, columns(a.peaks, (i) => i * a.step_us, view, w), scaleOf(a.peaks), c)}
+                draw={(g, w, h, c) => drawWave(g, w, h, columns(a.peaks, (i) => i * a.step_us, view, w), PEAK_TOP, c)}
                 deps={[series, view]}
               />
             </Lane>

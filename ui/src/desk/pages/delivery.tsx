@@ -14,10 +14,11 @@ import { Confirm } from '../confirm';
 import { EventLine } from '../events';
 import { useProgress } from '../live';
 import { Failure, Skeletons } from '../notes';
+import { usePartnerName } from '../partner';
 import { ProgressBar, remainingText } from '../progress';
 import { ReportView } from '../report';
 import { resourceStale, useResource } from '../resource';
-import { useMayOperate } from '../session';
+import { useFollow, useMayOperate } from '../session';
 import { kindWord, StateBadge, VerdictBadge } from '../state';
 import { t } from '../text';
 import type { Delivery, Finding, Report } from '../types';
@@ -27,6 +28,8 @@ const WORKING = new Set(['received', 'inspected', 'running']);
 
 export function DeliveryPage({ id }: { id: string }): JSX.Element {
   const operate = useMayOperate();
+  useFollow(`delivery/${id}`);
+  const partnerOf = usePartnerName();
   const delivery = useResource(`delivery/${id}`, (s) => api.delivery(id, s), [`delivery/${id}`]);
   const d = delivery.value;
   // Asked for once there is one: inspection ends with a verdict.
@@ -77,7 +80,7 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
               {d.file_name}
             </span>
             <span class="num">{bytes(d.bytes)}</span>
-            {d.partner && <span>{d.partner_name ?? t('film.partner', { id: d.partner.slice(-8) })}</span>}
+            {d.partner && <span>{partnerOf(d)}</span>}
             <span>
               {t('film.received')} <time title={dateTime(d.received)}>{ago(d.received)}</time>
             </span>

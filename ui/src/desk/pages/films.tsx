@@ -8,8 +8,10 @@ import { ago, bytes, dateTime, percent } from '../../shared/format';
 import { api } from '../api';
 import { useProgress } from '../live';
 import { Failure, Skeletons } from '../notes';
+import { usePartnerName } from '../partner';
 import { ProgressBar, remainingText } from '../progress';
 import { useResource } from '../resource';
+import { usePoll } from '../session';
 import { StateBadge, VerdictBadge } from '../state';
 import { Table, type Column } from '../table';
 import { FilePick, IngestEmpty } from './ingest';
@@ -21,6 +23,8 @@ const ENDED = new Set(['published', 'refused', 'review', 'failed', 'cancelled', 
 export function FilmsPage(): JSX.Element {
   const all = useResource('deliveries', api.deliveries, ['delivery/', 'title/', 'request/', 'job/']);
   const progress = useProgress();
+  const partner = usePartnerName();
+  usePoll(all.reload);
   if (all.error && !all.value)
     return (
       <div class="page">
@@ -55,7 +59,7 @@ export function FilmsPage(): JSX.Element {
     { id: 'state', title: t('films.state'), width: 'minmax(210px, 1.2fr)', sort: (d) => d.state, cell: state, wide: true },
     { id: 'verdict', title: t('films.verdict'), width: '104px', sort: (d) => d.verdict, cell: (d) => <VerdictBadge verdict={d.verdict} />, wide: true },
     { id: 'file', title: t('films.file'), width: 'minmax(140px, 1.6fr)', sort: (d) => d.file_name, cell: (d) => <span class="faint clip" title={d.file_name}>{d.file_name}</span>, wide: true },
-    { id: 'partner', title: t('films.partner'), width: 'minmax(110px, 1.1fr)', sort: (d) => d.partner_name ?? d.partner, cell: (d) => <span class="clip">{d.partner_name ?? d.partner?.slice(-8) ?? <span class="faint">–</span>}</span>, wide: true },
+    { id: 'partner', title: t('films.partner'), width: 'minmax(110px, 1.1fr)', sort: partner, cell: (d) => <span class="clip">{partner(d) ?? <span class="faint">–</span>}</span>, wide: true },
     { id: 'bytes', title: t('films.bytes'), width: '88px', end: true, sort: (d) => d.bytes, descendingFirst: true, cell: (d) => bytes(d.bytes), wide: true },
     {
       id: 'received',
@@ -81,7 +85,7 @@ export function FilmsPage(): JSX.Element {
         rowKey={(d) => d.id}
         href={(d) => `/desk/films/${d.id}`}
         sort="-received"
-        fields={(d) => ({ title: d.title, file: d.file_name, state: d.state, verdict: d.verdict, partner: d.partner_name ?? d.partner, id: d.id, hash: d.hash })}
+        fields={(d) => ({ title: d.title, file: d.file_name, state: d.state, verdict: d.verdict, partner: partner(d), id: d.id, hash: d.hash })}
         facets={[
           { key: 'state', label: t('films.state'), values: ['received', 'inspected', 'published', 'review', 'refused', 'failed'].map((v) => ({ value: v, label: t(`state.${v}` as 'state.done') })) },
           { key: 'verdict', label: t('films.verdict'), values: (['accept', 'review', 'refuse'] as const).map((v) => ({ value: v, label: t(`verdict.${v}`) })) },

@@ -8,7 +8,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { Button, Empty } from '../../shared/components/base';
 import { ago, count, dateTime } from '../../shared/format';
 import { useQueryWord } from '../../shared/router';
-import { api } from '../api';
+import { api, MOST, PAGE, pages } from '../api';
 import { placeText } from '../finding_text';
 import { liveSubscribe } from '../live';
 import { Failure, Skeletons } from '../notes';
@@ -21,8 +21,6 @@ import type { Finding } from '../types';
 import { reopen, Waive } from '../waive';
 import { wordsGet } from '../words';
 
-const PAGE = 1000;
-const MOST = 20_000;
 
 export function FindingsPage(): JSX.Element {
   const [query] = useQueryWord('q');
@@ -32,15 +30,10 @@ export function FindingsPage(): JSX.Element {
   const [partial, setPartial] = useState<string | null>(null);
   const name = `findings/list/${wanted.subject ?? ''}/${wanted.state ?? ''}`;
   const all = useResource<Finding[]>(name, async (signal) => {
-    const list: Finding[] = [];
-    for (let before: string | null = null; list.length < MOST; ) {
-      const page: Finding[] = await api.findings({ ...wanted, limit: PAGE, before }, signal);
-      list.push(...page);
-      if (page.length < PAGE) break;
-      before = page[page.length - 1]!.id ?? null;
-      if (before === null) break;
-      setPartial(t('table.loading', { count: count(list.length) }));
-    }
+    const list = await pages(
+      (before) => api.findings({ ...wanted, limit: PAGE, before }, signal),
+      (so) => setPartial(t('table.loading', { count: count(so.length) })),
+    );
     setPartial(list.length >= MOST ? t('table.newest', { count: count(MOST) }) : null);
     return list;
   });

@@ -50,7 +50,7 @@ export function PeoplePage(): JSX.Element {
             <tr key={u.id}>
               <td>{u.name}</td>
               <td>{t(`role.${u.role}` as TextKey)}</td>
-              <td>{u.partner ?? <span class="faint">–</span>}</td>
+              <td>{u.partner ? (partners.value?.find((p) => p.id === u.partner)?.name ?? u.partner) : <span class="faint">–</span>}</td>
             </tr>
           ))}
         </Rows>
@@ -186,10 +186,10 @@ function AddPartner({ onClose, onAdded }: { onClose: () => void; onAdded: () => 
   const [name, setName] = useState('');
   const [mail, setMail] = useState('');
   return (
-    <AddForm title={t('people.add.partners')} act={t('people.add')} onClose={onClose} onAdded={onAdded} send={() => api.addPartner({ name: name.trim(), ...(mail.trim() ? { email: mail.trim() } : {}) })}>
+    <AddForm title={t('people.add.partners')} act={t('people.add')} onClose={onClose} onAdded={onAdded} send={() => api.addPartner({ name: name.trim(), email: mail.trim() })}>
       <Field label={t('people.name')}>{(a) => <input {...a} value={name} required autofocus autocomplete="off" onInput={(e) => setName(e.currentTarget.value)} />}</Field>
       <Field label={t('people.mail')} hint={t('people.mail.hint')}>
-        {(a) => <input {...a} type="email" value={mail} onInput={(e) => setMail(e.currentTarget.value)} />}
+        {(a) => <input {...a} type="email" value={mail} required onInput={(e) => setMail(e.currentTarget.value)} />}
       </Field>
     </AddForm>
   );

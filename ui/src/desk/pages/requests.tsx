@@ -10,8 +10,9 @@ import { api } from '../api';
 import { EventLine } from '../events';
 import { evidenceText, placeText } from '../finding_text';
 import { Failure, Skeletons } from '../notes';
+import { usePartnerName } from '../partner';
 import { useResource } from '../resource';
-import { useMayOperate } from '../session';
+import { useFollow, useMayOperate, usePoll } from '../session';
 import { kindWord, SeverityBadge, severityRank, StateBadge, stateWord } from '../state';
 import { SubjectLink } from '../subject';
 import { Table, type Column } from '../table';
@@ -20,12 +21,12 @@ import { t } from '../text';
 import type { Finding, Request } from '../types';
 import { FilePick } from './ingest';
 
-const partnerOf = (r: Request): string | null => r.partner_name ?? r.partner?.slice(-8) ?? null;
-
 export function RequestsPage(): JSX.Element {
   const operate = useMayOperate();
+  const partnerOf = usePartnerName();
   const all = useResource('requests', api.requests, ['request/', 'delivery/']);
   const films = useResource('deliveries', api.deliveries);
+  usePoll(all.reload);
   if (all.error && !all.value)
     return (
       <div class="page">
@@ -74,6 +75,8 @@ export function RequestsPage(): JSX.Element {
 }
 
 export function RequestPage({ id }: { id: string }): JSX.Element {
+  useFollow(`request/${id}`);
+  const partnerOf = usePartnerName();
   const request = useResource(`request/${id}`, (s) => api.request(id, s), [`request/${id}`]);
   const r = request.value;
   const delivery = useResource(r ? `delivery/${r.delivery_id}` : null, (s) => api.delivery(r!.delivery_id, s));

@@ -7,7 +7,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { Button, ErrorNote, Field, LinkButton, Note } from '../../shared/components/base';
 import { toast } from '../../shared/components/toasts';
 import { ago, dateTime, length } from '../../shared/format';
-import { api } from '../api';
+import { api, PAGE, pages } from '../api';
 import { Confirm } from '../confirm';
 import { EventLine } from '../events';
 import { Failure, Skeletons, toastUndo } from '../notes';
@@ -18,19 +18,7 @@ import { t } from '../text';
 import type { Card, Title } from '../types';
 import { IngestEmpty } from './ingest';
 
-const PAGE = 500;
-const MOST = 20_000;
-
-export async function allTitles(signal: AbortSignal): Promise<Card[]> {
-  const list: Card[] = [];
-  for (let after: string | null = null; list.length < MOST; ) {
-    const page: Card[] = await api.titles({ limit: PAGE, after }, signal);
-    list.push(...page);
-    if (page.length < PAGE) break;
-    after = page[page.length - 1]!.id;
-  }
-  return list;
-}
+export const allTitles = (signal: AbortSignal): Promise<Card[]> => pages((after) => api.titles({ limit: PAGE, after }, signal));
 
 const isWithdrawn = (c: Card): boolean => Boolean(c.withdrawn) || c.state === 'withdrawn';
 

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Partners stand in rows by their ids; who may list partners reads names.
+
+import { api } from './api';
+import { useResource } from './resource';
+import { useSession } from './session';
+import { t } from './text';
+
+export function usePartnerName(): (of: { partner: string | null; partner_name?: string | null }) => string | null {
+  const { user } = useSession();
+  const partners = useResource(user.role === 'admin' ? 'partners' : null, api.partners);
+  return (of) => {
+    if (of.partner === null) return null;
+    return of.partner_name ?? partners.value?.find((p) => p.id === of.partner)?.name ?? t('partner.of', { id: of.partner.slice(-8) });
+  };
+}
