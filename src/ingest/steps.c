@@ -10,7 +10,7 @@
 #define MIB (1024 * 1024)
 
 const struct flow_step_type ingest_step_types[] = {
-    {"probe", 1, 200LL * MIB, step_probe},
+    {"probe", 2, 200LL * MIB, step_probe},
     {"inspect.range", 1, 400LL * MIB, step_inspect_range},
     {"inspect.audio", 1, 200LL * MIB, step_inspect_audio},
     {"inspect.merge", 1, 300LL * MIB, step_inspect_merge},
