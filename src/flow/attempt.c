@@ -162,7 +162,7 @@ static int start(struct attempt *a, struct store *store, const char *program)
 
 void attempt_start(struct attempt *a, struct store *store, const char *program)
 {
-    a->started_us = clock_mono_us();
+    a->started_us = a->heard_us = clock_mono_us();
     int err = start(a, store, program);
     if (err < 0) {
         attempt_fail(a, err, err_reason());
@@ -195,6 +195,7 @@ bool attempt_listen(struct attempt *a)
         if (n < 0) {
             return changed;
         }
+        a->heard_us = clock_mono_us();
         buf_add(&a->line, block, (size_t)n);
         struct str rest = buf_view(&a->line), head;
         const char *end;
@@ -330,7 +331,10 @@ void attempt_reap(struct attempt *a, struct store_blobs *blobs)
     if (a->lost) {
         return;
     }
-    if (cstr_printf(&result, "%s/" RESULT_FILE, a->dir) < 0) {
+    if (a->stalled) {
+        attempt_fail(a, ERR_TIMEOUT,
+                     "the step made no progress for too long and was ended");
+    } else if (cstr_printf(&result, "%s/" RESULT_FILE, a->dir) < 0) {
         attempt_fail(a, ERR_NOMEM, "a path");
     } else if (a->exit.signal || !fs_exists(result)) {
         fail_crashed(a);

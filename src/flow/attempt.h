@@ -40,8 +40,10 @@ struct attempt {
     int out_fd;
     struct buf line; // the beginning of a progress line
     int64_t started_us;
+    int64_t heard_us; // when it last told progress
     int64_t done_ppm;
     int64_t told_ppm; // as rows have it
+    bool stalled;     // killed, because it told nothing for too long
     bool lost;        // the step is no longer ours: killed, nothing to commit
 
     // What became of it.

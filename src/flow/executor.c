@@ -33,6 +33,7 @@
 #define BLOCKED_POLL_MS  1000 // rows cannot be written: try again that often
 #define PACE             10 // times the last call's duration between two calls of a workflow
 #define MEASURE_EVERY_US 2000000
+#define STALL_US         INT64_C(1800000000)
 #define LOCK_WAIT_US     1000000
 #define ADVANCE_LIMIT    5 // calls that failed for a reason that may pass
 
@@ -100,9 +101,14 @@ static void tell_step(struct flow_executor *x, const struct attempt *a)
 
 static void listen_all(struct flow_executor *x)
 {
-    vec_for_each (a, &x->running.items) {
-        if (attempt_listen(*a)) {
-            tell_step(x, *a);
+    vec_for_each (at, &x->running.items) {
+        struct attempt *a = *at;
+        if (attempt_listen(a)) {
+            tell_step(x, a);
+        }
+        if (!a->ended && clock_mono_us() - a->heard_us > x->config.stall_us) {
+            a->stalled = true;
+            attempt_kill(a);
         }
     }
 }
@@ -546,6 +552,7 @@ static int prepare(struct flow_executor *x)
 {
     struct flow_executor_config *c = &x->config;
     c->slots = c->slots ? c->slots : core_count();
+    c->stall_us = c->stall_us ? c->stall_us : STALL_US;
     if (!c->memory_bytes) {
         c->memory_bytes =
             (int64_t)sysconf(_SC_PHYS_PAGES) / 4 * 3 * sysconf(_SC_PAGESIZE);

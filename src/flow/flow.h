@@ -176,6 +176,8 @@ struct flow_executor_config {
     // What else decides results and is part of every key: versions of the codec libraries, CPU
     // dispatch level (media_toolchain). Copied. NULL: nothing.
     const char *toolchain;
+    // A step that tells no progress for so long is killed: TIMEOUT; 0: 30 min.
+    int64_t stall_us;
     int64_t
         retry_us; // pause before the second attempt, fourfold before the third; 0: 1 s
 };

@@ -351,6 +351,44 @@ static void cancelling_kills_what_runs(void **state)
         number(s, "SELECT count(*) FROM toy_failed WHERE error = 'CANCELLED'"), 1);
 }
 
+static void a_step_that_stands_still_is_ended(void **state)
+{
+    struct stage *s = *state;
+    char job[UUID_BYTES];
+    struct flow_executor_config config = toy_config(s->store);
+    config.stall_us = 100000;
+    assert_int_equal(flow_executor_start(&s->executor, &config), 0);
+    submit(s, "one", json_pack("{s:s}", "type", "hang"), job);
+    assert_int_equal(heard(s, "job.failed.v1", job, true), 1);
+    AUTO(json_free) json_t *object = look(s, job);
+    assert_string_equal(json_str_or(object, "error_code", ""), "TIMEOUT");
+    assert_int_equal(json_i64_or(step_of(object, 0), "attempts", 0), 3);
+}
+
+static void a_deleted_result_is_made_again(void **state)
+{
+    struct stage *s = *state;
+    char job[UUID_BYTES];
+    start_with(s, 1, 0);
+    submit(s, "list",
+           json_pack("{s:[{s:s, s:s, s:i}, {s:s, s:s, s:s, s:i}]}", "steps", "name", "a",
+                     "type", "order", "cost", 2, "name", "b", "type", "fail", "how",
+                     "INVALID", "times", 1),
+           job);
+    assert_int_equal(heard(s, "job.failed.v1", job, true), 1);
+    assert_int_equal(toy_noted("order"), 1);
+    // The executor that comes next has nothing in memory.
+    flow_executor_stop(&s->executor);
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    assert_int_equal(store_begin(s->store, STORE_WRITE, &tx), 0);
+    assert_int_equal(store_exec(tx, "DELETE FROM flow_result", ""), 0);
+    assert_int_equal(flow_rerun(tx, job, "user/o"), 0);
+    assert_int_equal(store_commit(&tx), 0);
+    start(s);
+    assert_int_equal(heard(s, "job.done.v1", job, true), 1);
+    assert_int_equal(toy_noted("order"), 2);
+}
+
 static void slots_and_memory_are_respected(void **state)
 {
     struct stage *s = *state;
@@ -435,7 +473,7 @@ static void the_cost_of_a_step_is_that_of_its_process(void **state)
 {
     struct stage *s = *state;
     const char *asked = getenv("FLOW_STEPS");
-    int64_t steps = 60;
+    int64_t steps = 30;
     char job[UUID_BYTES];
     if (asked) {
         assert_int_equal(str_to_i64(str_of(asked), 1, 100000, &steps), 0);
@@ -470,6 +508,9 @@ int main(int argc, char **argv)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_rerun_keeps_what_is_done, setup, teardown),
         cmocka_unit_test_setup_teardown(cancelling_kills_what_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_step_that_stands_still_is_ended, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_deleted_result_is_made_again, setup, teardown),
         cmocka_unit_test_setup_teardown(slots_and_memory_are_respected, setup, teardown),
         cmocka_unit_test_setup_teardown(priority_goes_first_then_length, setup, teardown),
         cmocka_unit_test_setup_teardown(one_executor_a_folder, setup, teardown),

@@ -196,11 +196,15 @@ static int results_of(struct flow_run *run, const struct wanted *w, int64_t step
     return 1;
 }
 
+// Another job found that a blob of a result is lost, and deleted the result: made anew.
+#define RESULT_IS_GONE 2
+
 static int answer(struct flow_run *run, const struct wanted *w,
                   const struct step_row *row, const struct flow_result **ret)
 {
     if (strcmp(row->state, STEP_DONE) == 0) {
-        return results_of(run, w, row->id, ret);
+        int got = results_of(run, w, row->id, ret);
+        return got == ERR_NOT_FOUND ? RESULT_IS_GONE : got;
     }
     if (strcmp(row->state, STEP_FAILED) == 0) {
         run->step_error = row->error;
@@ -227,14 +231,19 @@ static int want(struct flow_run *run, const struct wanted *w,
 {
     const struct step_row *row = find_step(run, w->spec->name);
     if (row && hash_eq(&row->sum, &w->sum)) {
-        return answer(run, w, row, ret);
+        int err = answer(run, w, row, ret);
+        if (err != RESULT_IS_GONE) {
+            return err;
+        }
     }
     struct step_row now = {0};
     int err = run->added ? look_up(run, w->spec->name, &now) : ERR_NOT_FOUND;
     if (err == 0 && hash_eq(&now.sum, &w->sum)) {
         err = answer(run, w, &now, ret);
-        step_row_free(&now);
-        return err;
+        if (err != RESULT_IS_GONE) {
+            step_row_free(&now);
+            return err;
+        }
     }
     step_row_free(&now);
     FAIL_IF(err < 0 && err != ERR_NOT_FOUND, err, "%s", err_reason());

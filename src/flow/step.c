@@ -324,9 +324,18 @@ static int take_stdout(void)
     return fd;
 }
 
+// When memory is out the system ends a step, which is made again, and not the service.
+static void go_first(void)
+{
+    AUTO(fd_close) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    ssize_t told = fd < 0 ? -1 : write(fd, "500", 3);
+    (void)told;
+}
+
 int flow_step_main(const struct flow_step_type *types, size_t type_count,
                    const char *data_dir, const char *dir)
 {
+    go_first();
     struct flow_step s = {.dir = dir, .progress_fd = take_stdout()};
     int err = run_type(&s, types, type_count, data_dir);
     if (err < 0) {
