@@ -2,6 +2,7 @@
 // The HTTP API of docs/plan/0002 (later /api/v1/openapi.json), typed. Fields that a server may leave out are
 // optional: pages must stand without them.
 import { href } from './router';
+import { t } from './strings';
 
 // --- what goes over the wire ----------------------------------------------------------------
 
@@ -310,7 +311,7 @@ export async function ask<T>(method: Method, path: string, body?: unknown, how: 
     });
   } catch (error) {
     if (how.signal?.aborted) throw error;
-    throw new ApiError(0, 'unreachable', 'The service does not answer.', 'Check the connection and try again.');
+    throw new ApiError(0, 'unreachable', t('unreachable'), t('unreachableHint'));
   }
   const text = await response.text();
   let value: unknown = null;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { describe, expect, it } from 'vitest';
 import * as f from './format';
+import { chooseLanguage } from './i18n';
+
+chooseLanguage('en');
 
 describe('times', () => {
   it('shows a clock that never runs ahead', () => {

@@ -2,6 +2,9 @@
 // Numbers as people read them. Times on the wire are integer microseconds or RFC 3339 text; floating
 // seconds exist only here, on the way to the screen.
 
+import { language as chosenLanguage } from './i18n';
+import { t } from './strings';
+
 export const US = 1_000_000;
 
 const pad = (n: number, width = 2) => String(n).padStart(width, '0');
@@ -20,14 +23,13 @@ export function clock(us: number): string {
 /** Position said aloud by a screen reader: "1 hour 2 minutes 3 seconds". */
 export function clockSpoken(us: number): string {
   const all = Math.max(0, Math.floor(us / US));
-  const parts: string[] = [];
-  const say = (n: number, one: string) => {
-    if (n > 0) parts.push(`${n} ${one}${n === 1 ? '' : 's'}`);
-  };
-  say(Math.floor(all / 3600), 'hour');
-  say(Math.floor(all / 60) % 60, 'minute');
-  say(all % 60, 'second');
-  return parts.length > 0 ? parts.join(' ') : '0 seconds';
+  const parts = [
+    ['hours', Math.floor(all / 3600)],
+    ['minutes', Math.floor(all / 60) % 60],
+    ['seconds', all % 60],
+  ] as const;
+  const said = parts.filter(([, n]) => n > 0).map(([unit, n]) => t(unit, { n }));
+  return said.length > 0 ? said.join(' ') : t('seconds', { n: 0 });
 }
 
 /** Length of a film: "1 h 32 min", "52 s"; minutes round to the nearest from one minute on. */
@@ -126,7 +128,7 @@ export function dateTime(when: string | number | Date): string {
 }
 
 /** A BCP 47 tag in the reader's own words: "de" is "German"; the tag itself where nobody knows. */
-export function language(tag: string, locale = 'en'): string {
+export function language(tag: string, locale = chosenLanguage()): string {
   if (tag === '' || tag === 'und') return '';
   try {
     return new Intl.DisplayNames([locale], { type: 'language' }).of(tag) ?? tag;

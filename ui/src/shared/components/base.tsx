@@ -2,6 +2,7 @@
 import type { ComponentChildren, JSX, Ref } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { ApiError } from '../api';
+import { t } from '../strings';
 import { Icon, type IconName } from './icons';
 
 type ButtonKind = 'plain' | 'primary' | 'quiet' | 'outline' | 'danger';
@@ -142,7 +143,7 @@ export function Note({ tone, what, hint, children }: NoteProps) {
 }
 
 /** What went wrong, what to do, and the button that does it. */
-export function ErrorNote({ error, retry, retryLabel = 'Try again' }: {
+export function ErrorNote({ error, retry, retryLabel = t('tryAgain') }: {
   error: unknown;
   retry?: () => void;
   retryLabel?: string;
@@ -151,7 +152,7 @@ export function ErrorNote({ error, retry, retryLabel = 'Try again' }: {
   return (
     <Note
       tone="error"
-      what={known ? known.message : 'Something unexpected happened on this page.'}
+      what={known ? known.message : t('unexpected')}
       hint={known?.hint ?? (known ? null : String((error as Error)?.message ?? error))}
     >
       {retry && (
@@ -221,7 +222,7 @@ export function Dialog({ title, onClose, children, class: extra = '' }: {
     >
       <header>
         <h2 id={id}>{title}</h2>
-        <IconButton icon="close" label="Close" onClick={onClose} />
+        <IconButton icon="close" label={t('close')} onClick={onClose} />
       </header>
       {children}
     </dialog>
