@@ -15,6 +15,8 @@
 #define SMALL 4096         // bytes of a body with a few fields
 #define LARGE (256u << 10) // of one with texts
 
+#define HEAVY_MAX 6
+
 #define GET(path, roles, name, what)                            \
     {                                                           \
         HTTP_GET, path, roles, api_##name, 0, what, false, NULL \
@@ -129,6 +131,7 @@ int api_open(struct api *api, const struct api_config *config)
                         .upload_max_bytes = config->upload_max_bytes
                                                 ? config->upload_max_bytes
                                                 : INT64_C(1) << 40};
+    pthread_rwlock_init(&api->links_lock, NULL);
     TRY(store_migrate(api->store, app_migrations, app_migration_count));
     return media_gate_open(&api->gate, api->store);
 }
@@ -136,6 +139,20 @@ int api_open(struct api *api, const struct api_config *config)
 void api_close(struct api *api)
 {
     media_gate_close(&api->gate);
+    if (api->store) {
+        pthread_rwlock_destroy(&api->links_lock);
+        api->store = NULL;
+    }
+}
+
+void api_link(struct api *api, struct api_links links)
+{
+    if (!api->store) {
+        return; // never opened
+    }
+    pthread_rwlock_wrlock(&api->links_lock);
+    api->links = links;
+    pthread_rwlock_unlock(&api->links_lock);
 }
 
 // --- who calls ------------------------------------------------------------------------------
@@ -209,13 +226,29 @@ const char *api_actor(struct http_request *req)
 int api_commit(struct api *api, struct store_tx **tx)
 {
     TRY(store_commit(tx));
-    if (api->follower) {
-        bus_follower_wake(api->follower);
+    pthread_rwlock_rdlock(&api->links_lock);
+    if (api->links.follower) {
+        bus_follower_wake(api->links.follower);
     }
-    if (api->executor) {
-        flow_executor_wake(api->executor);
+    if (api->links.executor) {
+        flow_executor_wake(api->links.executor);
+    }
+    pthread_rwlock_unlock(&api->links_lock);
+    return 0;
+}
+
+int api_heavy_begin(struct api *api)
+{
+    if (atomic_fetch_add(&api->heavy, 1) >= HEAVY_MAX) {
+        atomic_fetch_sub(&api->heavy, 1);
+        FAIL(ERR_BUSY, "%d such requests are at work already", HEAVY_MAX);
     }
     return 0;
+}
+
+void api_heavy_end(struct api *api)
+{
+    atomic_fetch_sub(&api->heavy, 1);
 }
 
 int api_done(struct http_response *res)

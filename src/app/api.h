@@ -14,6 +14,9 @@
 #include "store/store.h"
 #include "viewing/viewing.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 extern const struct store_migration app_migrations[];
 extern const size_t app_migration_count;
 
@@ -25,10 +28,16 @@ struct api {
     int64_t upload_max_bytes;
     struct media_gate *gate;
 
-    // Set once the server runs; handlers run after that.
-    struct http_server *server;
-    struct bus_follower *follower;  // NULL in tests
-    struct flow_executor *executor; // NULL: another process executes
+    atomic_int heavy; // requests that decode or hash at this moment
+
+    // Threads of one use the others, so none may be freed while a call is in it: used under a
+    // reader's lock, changed under a writer's.
+    pthread_rwlock_t links_lock;
+    struct api_links {
+        struct http_server *server;
+        struct bus_follower *follower;  // NULL in tests
+        struct flow_executor *executor; // NULL: another process executes
+    } links;
 };
 
 struct api_config {
@@ -38,6 +47,8 @@ struct api_config {
 };
 // Migrates the app's own rows, reads the key of grants.
 int api_open(struct api *, const struct api_config *);
+// Once they run; all NULL before they are stopped.
+void api_link(struct api *, struct api_links);
 void api_close(struct api *);
 
 extern const struct http_route api_routes[];
@@ -63,6 +74,9 @@ const char *api_actor(struct http_request *);
 
 // Commits and wakes who follows events and who executes steps.
 int api_commit(struct api *, struct store_tx **);
+// What takes seconds of a core: at most a few at a time, so that pages keep their workers. ERR_BUSY.
+int api_heavy_begin(struct api *);
+void api_heavy_end(struct api *);
 // 204.
 int api_done(struct http_response *);
 // {"<name>":value}; the value is taken.

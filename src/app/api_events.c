@@ -83,19 +83,25 @@ int api_history_get(struct http_request *req, struct http_response *res, void *u
     return api_wrap(res, "events", events);
 }
 
+static void publish(struct api *api, const char *const *topics, int64_t id,
+                    const json_t *event)
+{
+    pthread_rwlock_rdlock(&api->links_lock);
+    if (api->links.server) {
+        http_sse_publish_any(api->links.server, topics, id, NULL, event);
+    }
+    pthread_rwlock_unlock(&api->links_lock);
+}
+
 void api_publish_event(void *user, int64_t seq, const json_t *event)
 {
-    struct api *api = user;
-    if (api->server) {
-        http_sse_publish(api->server, json_str_or(event, "subject", ""),
-                         seq > 0 ? seq : -1, NULL, event);
-    }
+    const char *const topics[] = {json_str_or(event, "subject", ""), NULL};
+    publish(user, topics, seq > 0 ? seq : -1, event);
 }
 
 // Under the subject of its job and under the job itself: whoever follows either sees it once.
 void api_publish_progress(void *user, const struct flow_progress *p)
 {
-    struct api *api = user;
     AUTO(cstr_free) char *job = NULL;
     AUTO(json_free)
     json_t *event = json_pack(
@@ -103,9 +109,9 @@ void api_publish_progress(void *user, const struct flow_progress *p)
         p->subject, "data", "job", p->job, "step", p->step, "step_type", p->type,
         "done_ppm", (json_int_t)p->done_ppm, "remaining_us",
         p->remaining_us < 0 ? json_null() : json_integer(p->remaining_us));
-    if (!event || !api->server || cstr_printf(&job, "job/%s", p->job) < 0) {
+    if (!event || cstr_printf(&job, "job/%s", p->job) < 0) {
         return;
     }
     const char *const topics[] = {p->subject, job, NULL};
-    http_sse_publish_any(api->server, topics, -1, NULL, event);
+    publish(user, topics, -1, event);
 }

@@ -165,11 +165,12 @@ static void open_service(struct place *p)
                                      .free_identity = free,
                                      .body_dir = p->dir};
     assert_int_equal(http_server_start(&p->server, &http), 0);
-    p->api.server = p->server;
+    api_link(&p->api, (struct api_links){.server = p->server});
 }
 
 static void close_service(struct place *p)
 {
+    api_link(&p->api, (struct api_links){0});
     http_server_stop(&p->server);
     api_close(&p->api);
     store_close(&p->store);

@@ -218,6 +218,10 @@ int api_titles_get(struct http_request *req, struct http_response *res, void *us
     AUTO(json_free) json_t *detail = NULL;
     TRY(catalog_detail(l.tx, &l.viewer, id, &detail));
     TRY(decorate_detail(&l, detail));
+    if (!api_operates(req)) {
+        json_object_del(detail, "partner"); // the house's own business
+        json_object_del(detail, "territories");
+    }
     return http_json(res, 200, TAKE(detail));
 }
 

@@ -99,7 +99,10 @@ int api_deliveries_add(struct http_request *req, struct http_response *res, void
     TRY(upload_offset(&u, &offset));
     FAIL_IF(offset != u.bytes, ERR_CONFLICT, "the upload is at %lld of %lld bytes",
             (long long)offset, (long long)u.bytes);
-    TRY(adopt_upload(api, &u, &source));
+    TRY(api_heavy_begin(api));
+    int err = adopt_upload(api, &u, &source);
+    api_heavy_end(api);
+    TRY(err);
     TRY(submit(api, req, body, &u, &source, &ticket));
     // The row is gone: a file that stays after a crash here costs space until it is swept.
     unlink(u.path);
@@ -203,7 +206,10 @@ int api_deliveries_frame(struct http_request *req, struct http_response *res, vo
     TRY(path_number(req, &n));
     TRY(width_text ? api_number(width_text, 16, 3840, &width) : 0);
     TRY(find_delivery(api, req, &id, &delivery));
-    TRY(ingest_frame(api->store, id, n, (int)width, &jpeg));
+    TRY(api_heavy_begin(api));
+    int err = ingest_frame(api->store, id, n, (int)width, &jpeg);
+    api_heavy_end(api);
+    TRY(err);
     return answer_picture(res, &jpeg);
 }
 

@@ -45,6 +45,7 @@ static void service_stop(struct service *s)
         unlink(mark);
         cstr_free(&mark);
     }
+    api_link(&s->api, (struct api_links){0}); // from here nobody calls another
     bus_notifier_stop(&s->notifier);
     bus_follower_stop(&s->follower);
     http_server_stop(&s->server);
@@ -119,6 +120,13 @@ static void raise_file_limit(void)
     }
 }
 
+static void link_all(struct service *s)
+{
+    api_link(&s->api, (struct api_links){.server = s->server,
+                                         .follower = s->follower,
+                                         .executor = s->executor});
+}
+
 static int start_server(struct service *s, const struct app_serve_config *c)
 {
     TRY(find_pages(c->ui_dir, &s->ui_dir));
@@ -134,9 +142,8 @@ static int start_server(struct service *s, const struct app_serve_config *c)
                                      .authenticate = api_authenticate,
                                      .free_identity = free,
                                      .body_dir = s->uploads_dir,
-                                     .workers = 6};
+                                     .workers = 16};
     TRY(http_server_start(&s->server, &http));
-    s->api.server = s->server;
     if (c->base_url) {
         return cstr_dup(&s->base_url, c->base_url);
     }
@@ -166,7 +173,7 @@ static int start_executor(struct service *s, const struct app_serve_config *c)
     }
     TRY(err);
     s->executor = executor;
-    s->api.executor = executor;
+    link_all(s);
     return 0;
 }
 
@@ -180,7 +187,7 @@ static int start_followers(struct service *s, const struct app_serve_config *c)
                                                  .smtp_password = c->smtp_password,
                                                  .mail_from = c->mail_from};
     TRY(bus_follower_start(&s->follower, &follower));
-    s->api.follower = s->follower;
+    link_all(s);
     return bus_notifier_start(&s->notifier, &notifier);
 }
 
