@@ -347,10 +347,15 @@ static int receive(struct media_reader *r, bool *ret_ended)
     return 0;
 }
 
+// Points are only trusted where every packet has its time; elsewhere libavcodec's guess, which watches
+// both kinds of time stamps for faults, is the better one.
 static void stamp(struct media_reader *r)
 {
     AVFrame *f = r->frame;
-    if (f->pts == AV_NOPTS_VALUE) {
+    const struct media_timeline *t = r->config.timeline;
+    bool trusted = t && t->raps.len;
+    if ((!trusted || f->pts == AV_NOPTS_VALUE) &&
+        f->best_effort_timestamp != AV_NOPTS_VALUE) {
         f->pts = f->best_effort_timestamp;
     }
 }

@@ -278,15 +278,17 @@ static void compare_inside(const struct kernels *k, const struct media_sample *m
                            struct media_feature *f)
 {
     const size_t w = (size_t)m->width;
-    uint64_t bottom = 0, top = 0;
+    uint64_t bottom = 0, top = 0, steps = 0;
     int groups = m->height < GROUP_ROWS ? 0 : m->height / GROUP_ROWS;
     for (int g = 0; g < groups; g++) {
         const uint8_t *r = m->rows + (size_t)g * GROUP_KEPT * w;
         bottom += k->comb(r, r + w, r + 2 * w, w);
         top += k->comb(r + w, r + 2 * w, r + 3 * w, w);
+        steps += k->sad(r, r + 2 * w, 2 * w);
     }
     f->comb_bottom = levels(bottom, w * (uint64_t)groups);
     f->comb_top = levels(top, w * (uint64_t)groups);
+    f->field_steps = levels(steps, w * (uint64_t)groups);
 }
 
 static void compare_fields(const struct kernels *k, const struct media_sample *before,

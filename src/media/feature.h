@@ -42,6 +42,7 @@ struct media_feature {
     uint32_t comb_top;      // top field's rows against the bottom's
     uint32_t top_on_bottom; // as comb_bottom, with the bottom field of the picture before
     uint32_t bottom_on_top; // as comb_top, with the top field of the picture before
+    uint32_t field_steps;   // rows against the next of their own field, both fields ×256
     uint16_t left, top, right, bottom; // dark borders, pixels
     uint8_t min, max, flags;
     uint8_t grid[FEATURE_GRID * FEATURE_GRID]; // mean luma

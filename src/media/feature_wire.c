@@ -7,10 +7,10 @@
 #include <string.h>
 
 #define MAGIC        "mqrange "
-#define VERSION      1
+#define VERSION      2
 #define MAX_FRAMES   50000000
 #define MAX_LOOKS    10000
-#define FRAME_BYTES  (3 * 8 + 9 * 4 + 4 * 4 + 3 + FEATURE_GRID * FEATURE_GRID)
+#define FRAME_BYTES  (3 * 8 + 10 * 4 + 4 * 4 + 3 + FEATURE_GRID * FEATURE_GRID)
 #define LOOK_BYTES   (8 + 4 * 4 + 5 * 4)
 #define DEFECT_BYTES (1 + 3 * 8 + 4)
 
@@ -31,8 +31,8 @@ static void write_frame(struct buf *out, const struct media_feature *f)
     wire_i64(out, (int64_t)f->digest);
     const uint32_t words[] = {
         f->mean,        f->black_ppm, f->outside_ppm,   f->difference,    f->tile,
-        f->comb_bottom, f->comb_top,  f->top_on_bottom, f->bottom_on_top, f->left,
-        f->top,         f->right,     f->bottom};
+        f->comb_bottom, f->comb_top,  f->top_on_bottom, f->bottom_on_top, f->field_steps,
+        f->left,        f->top,       f->right,         f->bottom};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         wire_u32(out, words[i]);
     }
@@ -58,7 +58,8 @@ static void read_frame(struct wire *w, struct media_feature *f)
     f->digest = (uint64_t)wire_get_i64(w);
     uint32_t *words[] = {&f->mean,       &f->black_ppm,     &f->outside_ppm,
                          &f->difference, &f->tile,          &f->comb_bottom,
-                         &f->comb_top,   &f->top_on_bottom, &f->bottom_on_top};
+                         &f->comb_top,   &f->top_on_bottom, &f->bottom_on_top,
+                         &f->field_steps};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         *words[i] = wire_get_u32(w);
     }

@@ -18,6 +18,7 @@ struct media_film {
     int64_t irregular;  // distances that are not the usual one
     int64_t disordered; // frames whose time stamp was not above the one before
     int64_t first_disorder;
+    int64_t untimed; // frames without a time in a film that was therefore laid out evenly
     struct findings *findings;
 };
 
@@ -33,7 +34,7 @@ bool film_has(const struct media_film *, const char *kind);
 int film_add(struct media_film *, const char *kind, enum finding_severity,
              int64_t start_frame, int64_t end_frame, json_t *evidence);
 
-// film_time.c: "non_monotonic", "timestamp_gap", "missing_frames", "leading_frames",
+// film_time.c: "non_monotonic", "missing_timestamps", "timestamp_gap", "missing_frames", "leading_frames",
 // "length_mismatch".
 int film_detect_time(struct media_film *, const json_t *tracks);
 // film_damage.c: "decode_error", "corrupt_packets", "container_damage", "decoding_stalled",

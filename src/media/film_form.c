@@ -34,7 +34,11 @@ static enum vote vote_of(const struct media_feature *f)
     if (low * 2 > high) {
         return VOTE_PROGRESSIVE;
     }
-    if (low * 5 < high) {
+    // Motion between fields stands out as combs: rows differ more from the other field's than from
+    // the next of their own. Noise does not.
+    bool combed =
+        ((uint64_t)f->comb_top + f->comb_bottom) * 2 > (uint64_t)f->field_steps * 3;
+    if (low * 5 < high && combed) {
         return top < bottom ? VOTE_TOP : VOTE_BOTTOM;
     }
     return VOTE_NONE;

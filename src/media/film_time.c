@@ -214,6 +214,10 @@ int film_detect_time(struct media_film *film, const json_t *tracks)
                      film->first_disorder + 1,
                      json_pack("{s:I}", "frames", (json_int_t)film->disordered)));
     }
+    if (film->untimed) {
+        TRY(film_add(film, "missing_timestamps", FINDING_WARNING, 0, film->count,
+                     json_pack("{s:I}", "frames", (json_int_t)film->untimed)));
+    }
     TRY(detect_gaps(film));
     TRY(detect_missing(film));
     return detect_mismatch(film, tracks);

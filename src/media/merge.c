@@ -133,11 +133,32 @@ static void count_irregular(struct media_film *film)
     }
 }
 
-// Ascending times, whatever the stream says; what had to be bent is counted.
-static int lay_times(struct media_film *film)
+// Where the stream leaves many times out, its rate decides. Returns whether it did.
+static bool lay_evenly(struct media_film *film)
 {
-    film->pts = calloc((size_t)film->count + 1, sizeof *film->pts);
-    FAIL_IF(!film->pts, ERR_NOMEM, "times");
+    struct rational rate = film->stream->frame_rate, tb = film->stream->time_base;
+    int64_t unknown = 0, first = 0;
+    for (int64_t i = film->count; i-- > 0;) {
+        unknown += film->frames[i].pts == FINDING_NONE;
+        first = film->frames[i].pts == FINDING_NONE ? first : film->frames[i].pts;
+    }
+    if (unknown * 10 <= film->count || rate.num <= 0) {
+        return false;
+    }
+    for (int64_t i = 0; i < film->count; i++) {
+        film->pts[i] = first + av_rescale_q(i, (AVRational){rate.den, rate.num},
+                                            (AVRational){tb.num, tb.den});
+        if (i && film->pts[i] <= film->pts[i - 1]) {
+            return false; // a rate that the time base cannot tell
+        }
+    }
+    film->untimed = unknown;
+    return true;
+}
+
+// Ascending times, whatever the stream says; what had to be bent is counted.
+static void lay_as_told(struct media_film *film)
+{
     int64_t last_step = 1;
     for (int64_t i = 0; i < film->count; i++) {
         int64_t pts = film->frames[i].pts;
@@ -151,6 +172,15 @@ static int lay_times(struct media_film *film)
             last_step = pts - film->pts[i - 1];
         }
         film->pts[i] = pts;
+    }
+}
+
+static int lay_times(struct media_film *film)
+{
+    film->pts = calloc((size_t)film->count + 1, sizeof *film->pts);
+    FAIL_IF(!film->pts, ERR_NOMEM, "times");
+    if (!lay_evenly(film)) {
+        lay_as_told(film);
     }
     TRY(find_step(film));
     count_irregular(film);
