@@ -29,10 +29,19 @@ ours() {
 
 now() { date +%s%N; }
 
+# Nanoseconds of wall and CPU that "$1" takes.
+cost() {
+    start=$(now)
+    ("$1"; times) | tail -n 1 | tr 'ms' '  ' |
+        awk '{ printf "%.0f ", ($1 * 60 + $2 + $3 * 60 + $4) * 1e9 }'
+    echo "$(($(now) - start))"
+}
+
 round=0
 while [ "$round" -lt "$rounds" ]; do
     round=$((round + 1))
-    t0=$(now); peer; t1=$(now); ours; t2=$(now)
-    echo "$((t1 - t0)) $((t2 - t1))"
-done | awk '{ printf "peer %.2f s, ours %.2f s, ratio %.3f\n", $1/1e9, $2/1e9, $2/$1; p += $1; o += $2 }
-            END { printf "all rounds: ratio %.3f\n", o/p }'
+    echo "$(cost peer) $(cost ours)"
+done | awk '{ printf "peer %.2f s wall %.2f s CPU, ours %.2f s wall %.2f s CPU: ratio %.3f wall %.3f CPU\n",
+                     $2/1e9, $1/1e9, $4/1e9, $3/1e9, $4/$2, $3/$1
+              pw += $2; ow += $4; pc += $1; oc += $3 }
+            END { printf "all rounds: ratio %.3f wall, %.3f CPU\n", ow/pw, oc/pc }'
