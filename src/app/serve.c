@@ -163,6 +163,7 @@ static int start_executor(struct service *s, const struct app_serve_config *c)
                                                 .workflows = &s->workflow,
                                                 .workflow_count = 1,
                                                 .slots = c->slots,
+                                                .nice = 5, // viewers are served first
                                                 .on_progress = api_publish_progress,
                                                 .user = &s->api,
                                                 .toolchain = toolchain.data};

@@ -17,7 +17,6 @@
 
 #define LINE_BYTES_MAX 4096
 #define LOG_BYTES_MAX  (32 << 20)
-#define CHILD_NICE     5 // viewers are served first
 
 int attempt_new(struct attempt **ret)
 {
@@ -132,8 +131,9 @@ static int open_log(struct attempt *a, struct store *store, int *ret_fd)
     return 0;
 }
 
-static int start(struct attempt *a, struct store *store, const char *program)
+static int start(struct attempt *a, const struct flow_executor_config *c)
 {
+    struct store *store = c->store;
     AUTO(fd_close) int log = -1;
     int ends[2];
     TRY(make_folder(a, store));
@@ -146,24 +146,24 @@ static int start(struct attempt *a, struct store *store, const char *program)
     if (fcntl(a->out_fd, F_SETFL, O_NONBLOCK) < 0) {
         return err_fail_errno("a pipe");
     }
-    const char *argv[] = {program, "step", "--data", store_dir(store),
-                          "--dir", a->dir, NULL};
+    const char *argv[] = {c->program, "step", "--data", store_dir(store),
+                          "--dir",    a->dir, NULL};
     TRY(proc_spawn(&(struct proc_config){.argv = argv,
                                          .cwd = a->dir,
                                          .in_fd = -1,
                                          .out_fd = child_end,
                                          .err_fd = log,
-                                         .nice = CHILD_NICE},
+                                         .nice = c->nice},
                    &a->pid));
     // Without it (a kernel before 5.3) ends are seen a poll later.
     a->pid_fd = pidfd_open(a->pid, 0);
     return 0;
 }
 
-void attempt_start(struct attempt *a, struct store *store, const char *program)
+void attempt_start(struct attempt *a, const struct flow_executor_config *config)
 {
     a->started_us = a->heard_us = clock_mono_us();
-    int err = start(a, store, program);
+    int err = start(a, config);
     if (err < 0) {
         attempt_fail(a, err, err_reason());
     }

@@ -60,7 +60,7 @@ int attempt_new(struct attempt **ret);
 void attempt_free(struct attempt **); // kills, waits, and removes the scratch folder
 
 // Starts the process. A failure to start is an end like any other: look at `ended`.
-void attempt_start(struct attempt *, struct store *, const char *program);
+void attempt_start(struct attempt *, const struct flow_executor_config *);
 void attempt_kill(struct attempt *);
 // Reads progress lines; true when done_ppm changed.
 bool attempt_listen(struct attempt *);

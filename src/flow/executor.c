@@ -274,7 +274,7 @@ static int start_claimed(struct flow_executor *x, struct attempts *claimed)
     // Room first: what was started must not be lost for want of memory.
     TRY(vec_reserve(&x->running.items, x->running.items.len + claimed->items.len));
     vec_for_each (a, &claimed->items) {
-        attempt_start(*a, x->config.store, x->program);
+        attempt_start(*a, &x->config);
         ASSERT(vec_push(&x->running.items, *a) == 0);
     }
     claimed->items.len = 0;
@@ -558,6 +558,7 @@ static int prepare(struct flow_executor *x)
             (int64_t)sysconf(_SC_PHYS_PAGES) / 4 * 3 * sysconf(_SC_PAGESIZE);
     }
     TRY(c->program ? cstr_dup(&x->program, c->program) : proc_self_path(&x->program));
+    c->program = x->program;
     TRY(cstr_dup(&x->toolchain, c->toolchain ? c->toolchain : ""));
     c->toolchain = x->toolchain;
     TRY(memo_new(&x->memo));

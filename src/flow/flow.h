@@ -169,7 +169,8 @@ struct flow_executor_config {
     size_t workflow_count;
     unsigned slots;       // processes at once; 0: one a core
     int64_t memory_bytes; // sum of memory_bytes of running steps; 0: 3/4 of the machine
-    const char *program;  // argv[0] of steps; NULL: this program
+    int nice; // added to this process' for steps; a service that also serves: 5
+    const char *program; // argv[0] of steps; NULL: this program
     void (*on_progress)(void *user,
                         const struct flow_progress *); // from the executor's thread
     void *user;
