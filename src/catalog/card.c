@@ -137,24 +137,29 @@ int catalog_title_by_slug(struct store_tx *tx, const char *slug, char ret_id[UUI
     " AND (?9 IS NULL OR t.n IN (SELECT rowid FROM catalog_words WHERE catalog_words " \
     "MATCH ?9))"
 
+// The page is picked first, along an index and over bare rows; cards are made of what was picked.
+#define PICK   "WITH picked (n) AS (SELECT t.n FROM catalog_title t" LIST_WHERE
+#define PICKED ") SELECT" CARD_COLUMNS CARD_FROM "JOIN picked ON picked.n = t.n ORDER BY "
+
+#define NAME_ORDER "t.name COLLATE NOCASE, t.id"
 static const char by_name[] =
-    "SELECT" CARD_COLUMNS CARD_FROM LIST_WHERE
-    " AND (?10 IS NULL OR (t.name COLLATE NOCASE, t.id) > (SELECT p.name COLLATE NOCASE, "
-    "p.id FROM catalog_title p WHERE p.id = ?10))"
-    " ORDER BY t.name COLLATE NOCASE, t.id LIMIT ?11";
+    PICK " AND (?10 IS NULL OR (t.name COLLATE NOCASE, t.id) > (SELECT p.name COLLATE "
+         "NOCASE, p.id FROM catalog_title p WHERE p.id = ?10))"
+         " ORDER BY " NAME_ORDER " LIMIT ?11" PICKED NAME_ORDER;
 
-// What was never published is newest to an operator: it is being worked on.
+// What was never published is newest to an operator: it is being worked on. The expression is that
+// of the index catalog_title_newest.
+#define NEWEST_ORDER "coalesce(t.published_us, t.created_us) DESC, t.id DESC"
 static const char newest[] =
-    "SELECT" CARD_COLUMNS CARD_FROM LIST_WHERE
-    " AND (?10 IS NULL OR (coalesce(t.published_us, t.created_us), t.id) < (SELECT "
-    "coalesce(p.published_us, p.created_us), p.id FROM catalog_title p WHERE p.id = ?10))"
-    " ORDER BY coalesce(t.published_us, t.created_us) DESC, t.id DESC LIMIT ?11";
+    PICK " AND (?10 IS NULL OR (coalesce(t.published_us, t.created_us), t.id) < (SELECT "
+         "coalesce(p.published_us, p.created_us), p.id FROM catalog_title p WHERE p.id = "
+         "?10)) ORDER BY " NEWEST_ORDER " LIMIT ?11" PICKED NEWEST_ORDER;
 
-static const char by_episode[] = "SELECT" CARD_COLUMNS CARD_FROM LIST_WHERE
-                                 " AND (?10 IS NULL OR (t.season, t.episode, t.id) > "
-                                 "(SELECT p.season, p.episode, p.id "
-                                 "FROM catalog_title p WHERE p.id = ?10))"
-                                 " ORDER BY t.season, t.episode, t.id LIMIT ?11";
+#define EPISODE_ORDER "t.season, t.episode, t.id"
+static const char by_episode[] = PICK
+    " AND (?10 IS NULL OR (t.season, t.episode, t.id) > (SELECT p.season, p.episode, "
+    "p.id FROM catalog_title p WHERE p.id = ?10))"
+    " ORDER BY " EPISODE_ORDER " LIMIT ?11" PICKED EPISODE_ORDER;
 
 int catalog_list(struct store_tx *tx, const struct catalog_viewer *viewer,
                  const struct catalog_query *query, json_t **ret_cards)

@@ -164,12 +164,17 @@ static int add_more_like(struct store_tx *tx, const struct catalog_viewer *viewe
     AUTO(store_rows_free) struct store_rows *rows = NULL;
     TRY(store_query(
         tx, &rows,
-        "SELECT" CARD_COLUMNS CARD_FROM "JOIN catalog_tag k ON k.title_id = t.id "
-        "JOIN catalog_tag mine ON mine.tag = k.tag AND mine.title_id IN (?6, (SELECT "
-        "o.series_id FROM catalog_title o WHERE o.id = ?6)) WHERE" VISIBLE
+        "WITH mates (id, shared) AS (SELECT k.title_id, count(*) FROM catalog_tag mine "
+        "JOIN catalog_tag k ON k.tag = mine.tag WHERE mine.title_id IN (?6, (SELECT "
+        "o.series_id FROM catalog_title o WHERE o.id = ?6)) GROUP BY k.title_id "
+        "ORDER BY 2 DESC, 1 LIMIT 500), "
+        "picked (n, shared) AS (SELECT t.n, m.shared FROM mates m JOIN catalog_title t "
+        "ON "
+        "t.id = m.id WHERE" VISIBLE
         "AND t.kind <> 'episode' AND t.id <> ?6 AND t.id IS NOT (SELECT o.series_id FROM "
-        "catalog_title o WHERE o.id = ?6) "
-        "GROUP BY t.id ORDER BY count(*) DESC, t.name LIMIT ?7",
+        "catalog_title o WHERE o.id = ?6) ORDER BY m.shared DESC, t.name LIMIT ?7) "
+        "SELECT" CARD_COLUMNS CARD_FROM
+        "JOIN picked ON picked.n = t.n ORDER BY picked.shared DESC, t.name",
         VIEWER_TYPES "si", VIEWER_ARGS(viewer), id, (int64_t)MORE_LIKE));
     json_t *cards = NULL;
     TRY(cards_read(rows, &cards));

@@ -68,5 +68,10 @@ const struct store_migration catalog_migrations[] = {
      "CREATE VIRTUAL TABLE catalog_words USING fts5 ("
      "  name, people, tags, synopsis,"
      "  tokenize='unicode61 remove_diacritics 2', prefix='1 2 3');"},
+    // Lists of the newest walk this and stop; an episode's series is found by its parent.
+    {"catalog", 2,
+     "DROP INDEX catalog_title_published;"
+     "CREATE INDEX catalog_title_newest ON catalog_title "
+     "  (coalesce(published_us, created_us) DESC, id DESC);"},
 };
 const size_t catalog_migration_count = ARRAY_LEN(catalog_migrations);

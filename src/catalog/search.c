@@ -57,12 +57,14 @@ static int search_titles(struct store_tx *tx, const struct catalog_viewer *viewe
                          const char *match, int limit, json_t **ret)
 {
     AUTO(store_rows_free) struct store_rows *rows = NULL;
-    TRY(store_query(tx, &rows,
-                    "SELECT" CARD_COLUMNS CARD_FROM
-                    "JOIN catalog_words ON catalog_words.rowid = t.n "
-                    "WHERE catalog_words MATCH ?6 AND" VISIBLE
-                    "ORDER BY bm25(catalog_words, 10, 4, 4, 1), t.name, t.id LIMIT ?7",
-                    VIEWER_TYPES "si", VIEWER_ARGS(viewer), match, (int64_t)limit));
+    TRY(store_query(
+        tx, &rows,
+        "WITH picked (n, score) AS (SELECT t.n, bm25(catalog_words, 10, 4, 4, 1) "
+        "FROM catalog_words JOIN catalog_title t ON t.n = catalog_words.rowid "
+        "WHERE catalog_words MATCH ?6 AND" VISIBLE
+        "ORDER BY 2, t.name, t.id LIMIT ?7) SELECT" CARD_COLUMNS CARD_FROM
+        "JOIN picked ON picked.n = t.n ORDER BY picked.score, t.name, t.id",
+        VIEWER_TYPES "si", VIEWER_ARGS(viewer), match, (int64_t)limit));
     return cards_read(rows, ret);
 }
 
@@ -100,10 +102,13 @@ static int search_names(struct store_tx *tx, const struct catalog_viewer *viewer
     return 0;
 }
 
-#define NAMED(column)                             \
-    " (" column " LIKE ?6 ESCAPE '\\' OR " column \
-    " LIKE ?7 ESCAPE '\\') AND (?5 IS NULL"       \
-    " OR 1) AND" VISIBLE
+// Names that fit, each once, and of those the ones that some title that is there bears.
+#define NAMED(column, table)                                                           \
+    "SELECT w.name FROM (SELECT DISTINCT " column " AS name FROM " table               \
+    " WHERE " column " LIKE ?6 ESCAPE '\\' OR " column                                 \
+    " LIKE ?7 ESCAPE '\\') w WHERE (?5 IS NULL OR 1) "                                 \
+    "AND EXISTS (SELECT 1 FROM " table " k JOIN catalog_title t ON t.id = k.title_id " \
+    "WHERE k." column " = w.name AND" VISIBLE ") ORDER BY 1 LIMIT 10"
 
 int catalog_search(struct store_tx *tx, const struct catalog_viewer *viewer,
                    const char *text, int limit, json_t **ret)
@@ -118,15 +123,8 @@ int catalog_search(struct store_tx *tx, const struct catalog_viewer *viewer,
     AUTO(json_free)
     json_t *titles = NULL, *names = NULL, *tags = NULL, *people = json_array();
     TRY(search_titles(tx, viewer, match.data, limit, &titles));
-    TRY(search_names(
-        tx, viewer,
-        "SELECT DISTINCT p.name FROM catalog_person p JOIN catalog_title t ON "
-        "t.id = p.title_id WHERE" NAMED("p.name") "ORDER BY 1 LIMIT 10",
-        text, &names));
-    TRY(search_names(tx, viewer,
-                     "SELECT DISTINCT g.tag FROM catalog_tag g JOIN catalog_title t ON "
-                     "t.id = g.title_id WHERE" NAMED("g.tag") "ORDER BY 1 LIMIT 10",
-                     text, &tags));
+    TRY(search_names(tx, viewer, NAMED("name", "catalog_person"), text, &names));
+    TRY(search_names(tx, viewer, NAMED("tag", "catalog_tag"), text, &tags));
     for (size_t i = 0; i < json_array_size(names); i++) {
         FAIL_IF(json_array_append_new(
                     people, json_pack("{s:O}", "name", json_array_get(names, i))) < 0,
@@ -143,9 +141,10 @@ int catalog_tags(struct store_tx *tx, const struct catalog_viewer *viewer, int l
     AUTO(store_rows_free) struct store_rows *rows = NULL;
     TRY(store_query(
         tx, &rows,
-        "SELECT g.tag, count(*) FROM catalog_tag g JOIN catalog_title t ON "
-        "t.id = g.title_id WHERE t.kind <> 'episode' AND (?5 IS NULL OR 1) AND" VISIBLE
-        "GROUP BY g.tag ORDER BY count(*) DESC, g.tag LIMIT ?6",
+        "SELECT g.tag, count(*) FROM (SELECT t.id FROM catalog_title t WHERE t.kind <> "
+        "'episode' AND (?5 IS NULL OR 1) AND" VISIBLE
+        ") v JOIN catalog_tag g ON g.title_id = v.id GROUP BY g.tag "
+        "ORDER BY count(*) DESC, g.tag LIMIT ?6",
         VIEWER_TYPES "i", VIEWER_ARGS(viewer), (int64_t)limit));
     AUTO(json_free) json_t *array = json_array();
     int any;
