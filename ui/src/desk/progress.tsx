@@ -22,5 +22,6 @@ export function ProgressBar({ ratio, label, tone = 'info', quiet }: { ratio: num
 export function remainingText(us: number | null | undefined): string {
   if (us === null || us === undefined || us < 0) return '';
   // Whole seconds: a remaining time that shows tenths only flickers.
-  return t('remaining', { time: elapsed(Math.max(1, Math.round(us / 1_000_000)) * 1_000_000) });
+  const s = Math.max(1, Math.round(us / 1_000_000));
+  return t('remaining', { time: s < 10 ? `${s} s` : elapsed(s * 1_000_000) });
 }

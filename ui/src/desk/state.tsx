@@ -31,6 +31,7 @@ const states: Record<string, { icon: IconName; tone: Tone; text: TextKey }> = {
   answered: { icon: 'ok', tone: 'ok', text: 'state.answered' },
   closed: { icon: 'ok', tone: 'idle', text: 'state.closed' },
   // titles
+  unpublished: { icon: 'planned', tone: 'idle', text: 'state.unpublished' },
   withdrawn: { icon: 'cancelled', tone: 'idle', text: 'state.withdrawn' },
 };
 

@@ -92,6 +92,7 @@ const english = {
   'state.answered': 'Answered',
   'state.closed': 'Closed',
   'state.withdrawn': 'Withdrawn',
+  'state.unpublished': 'Not published',
   'severity.error': 'Error',
   'severity.warning': 'Warning',
   'severity.info': 'Info',
@@ -133,6 +134,7 @@ const english = {
   'upload.ready': 'Uploaded. Say what it is and deliver it.',
   'upload.delivering': 'Handing it over…',
   'upload.delivered': 'Delivered: inspection begins.',
+  'upload.delivered.ended': 'Delivered.',
   'upload.failed.413': 'The file is larger than this service takes. Ask an administrator to raise the limit, or ingest it with the command.',
   'upload.failed.403': 'This account may not upload. Sign in as an operator or a partner.',
   'upload.failed.507': 'The server’s disk is full. Make room, then try again: what was sent stays.',
@@ -148,6 +150,7 @@ const english = {
   'form.answers.hint': 'The redelivery request that this file mends.',
   'form.answers.none': 'None',
   'form.deliver': 'Deliver',
+  'form.deliver.all': 'Deliver all {n}',
   'form.deliver.wanted': 'Delivers when uploaded',
   'form.deliver.hint': 'It is delivered as soon as the last byte is there.',
 

@@ -198,8 +198,8 @@ export interface Card {
   episode?: number | null;
   series_id?: string | null;
   quality?: string | null;
-  withdrawn?: boolean;
-  state?: string;
+  withdrawn?: string | boolean | null; // since when
+  published?: string | null;
 }
 
 export interface Title extends Card {
@@ -212,7 +212,6 @@ export interface Title extends Card {
   seasons?: { number: number; name: string; episodes: Card[] }[];
   audio?: { language: string; title: string }[];
   captions?: { language: string; title: string }[];
-  published?: string | null;
 }
 
 export interface Partner {

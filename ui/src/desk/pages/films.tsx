@@ -56,7 +56,7 @@ export function FilmsPage(): JSX.Element {
         </a>
       ),
     },
-    { id: 'state', title: t('films.state'), width: 'minmax(210px, 1.2fr)', sort: (d) => d.state, cell: state, wide: true },
+    { id: 'state', title: t('films.state'), width: 'minmax(240px, 1.2fr)', sort: (d) => d.state, cell: state, wide: true },
     { id: 'verdict', title: t('films.verdict'), width: '104px', sort: (d) => d.verdict, cell: (d) => <VerdictBadge verdict={d.verdict} />, wide: true },
     { id: 'file', title: t('films.file'), width: 'minmax(140px, 1.6fr)', sort: (d) => d.file_name, cell: (d) => <span class="faint clip" title={d.file_name}>{d.file_name}</span>, wide: true },
     { id: 'partner', title: t('films.partner'), width: 'minmax(110px, 1.1fr)', sort: partner, cell: (d) => <span class="clip">{partner(d) ?? <span class="faint">–</span>}</span>, wide: true },

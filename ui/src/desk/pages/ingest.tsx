@@ -26,6 +26,7 @@ import { useProgress } from '../live';
 import { ProgressBar, remainingText } from '../progress';
 import { useResource } from '../resource';
 import { useMayOperate, useSession } from '../session';
+import { StateBadge } from '../state';
 import { t, type TextKey } from '../text';
 
 export const FILM_TYPES = 'video/*,.mkv,.mxf,.ts,.m2ts,.mts,.ogv,.avi,.mov,.webm,.mp4,.flv,.wmv,.vob,.dv,.y4m,.3gp';
@@ -75,11 +76,19 @@ export function IngestEmpty({ children }: { children?: ComponentChildren }): JSX
 export function IngestPage(): JSX.Element {
   const [items, set] = useState(ingestItems);
   useEffect(() => ingestSubscribe(() => set(ingestItems())), []);
+  const open = items.filter((i) => i.delivery === null && i.upload !== null && i.form.title.trim() !== '' && (!i.wanted || i.error));
   return (
     <div class="page">
       <header class="head">
         <h1>{t('ingest')}</h1>
-        {items.length > 0 && <FilePick />}
+        <div class="acts">
+          {open.length > 1 && (
+            <Button kind="outline" size="small" onClick={() => open.forEach((i) => ingestWant(i.key, i.form))}>
+              {t('form.deliver.all', { n: open.length })}
+            </Button>
+          )}
+          {items.length > 0 && <FilePick />}
+        </div>
       </header>
       {items.length === 0 ? (
         <IngestEmpty />
@@ -95,6 +104,8 @@ export function IngestPage(): JSX.Element {
     </div>
   );
 }
+
+const WORKING = new Set(['received', 'inspected']);
 
 type Situation = 'lost' | 'queued' | 'sending' | 'waiting' | 'paused' | 'failed' | 'ready' | 'delivering' | 'delivered';
 
@@ -133,8 +144,12 @@ function UploadCard({ item }: { item: IngestItem }): JSX.Element {
   const ratio = item.size === 0 ? 0 : sent / item.size;
   const rate = ingestRate(item);
   const left = rate && rate > 0 ? ((item.size - sent) / rate) * 1e6 : null;
+  const delivered = item.delivery?.delivery_id ?? null;
+  const delivery = useResource(delivered && `delivery/${delivered}`, (signal) => api.delivery(delivered!, signal), delivered ? [`delivery/${delivered}`] : []);
+  const state = delivery.value?.state ?? null;
+  const working = state === null || WORKING.has(state);
   const progress = useProgress();
-  const job = item.delivery ? progress(item.delivery.job_id) : null;
+  const job = item.delivery && working ? progress(item.delivery.job_id) : null;
 
   return (
     <article class={`upload ${s}`} aria-label={item.name}>
@@ -187,12 +202,13 @@ function UploadCard({ item }: { item: IngestItem }): JSX.Element {
         {s === 'failed' && t(failureHint(item.upload?.status ?? null))}
         {s === 'ready' && !item.error && t('upload.ready')}
         {s === 'delivering' && t('upload.delivering')}
-        {s === 'delivered' && (job ? remainingText(job.remaining_us) || t('upload.delivered') : t('upload.delivered'))}
+        {s === 'delivered' && (working ? (job && remainingText(job.remaining_us)) || t('upload.delivered') : t('upload.delivered.ended'))}
       </p>
       {s === 'lost' && <FilePick primary={false} label={t('upload.again')} />}
       {item.error && <ErrorNote error={item.error} />}
       {item.delivery ? (
         <div class="acts">
+          {state && <StateBadge state={state} />}
           {job && <ProgressBar ratio={job.done_ppm / 1e6} label={t('films.progress', { name: item.name })} />}
           <LinkButton size="small" kind="primary" href={`/desk/films/${item.delivery.delivery_id}`}>
             {t('upload.open')}

@@ -20,7 +20,8 @@ import { IngestEmpty } from './ingest';
 
 export const allTitles = (signal: AbortSignal): Promise<Card[]> => pages((after) => api.titles({ limit: PAGE, after }, signal));
 
-const isWithdrawn = (c: Card): boolean => Boolean(c.withdrawn) || c.state === 'withdrawn';
+const isWithdrawn = (c: Card): boolean => Boolean(c.withdrawn);
+const stateOf = (c: Card): string => (isWithdrawn(c) ? 'withdrawn' : c.published || c.kind === 'series' ? 'published' : 'unpublished');
 
 export function TitlesPage(): JSX.Element {
   const all = useResource('titles/list', allTitles, ['title/']);
@@ -52,7 +53,7 @@ export function TitlesPage(): JSX.Element {
     { id: 'quality', title: t('titles.quality'), width: '76px', end: true, sort: (c) => c.quality ?? null, cell: (c) => c.quality ?? '–', wide: true },
     { id: 'maturity', title: t('titles.maturity'), width: '76px', sort: (c) => String(c.maturity ?? ''), cell: (c) => c.maturity ?? '–', wide: true },
     { id: 'tags', title: t('titles.tags'), width: 'minmax(140px, 2fr)', cell: (c) => <span class="clip faint">{(c.tags ?? []).join(', ')}</span>, wide: true },
-    { id: 'state', title: t('titles.state'), width: '112px', sort: (c) => (isWithdrawn(c) ? 1 : 0), cell: (c) => <StateBadge state={isWithdrawn(c) ? 'withdrawn' : 'published'} />, wide: true },
+    { id: 'state', title: t('titles.state'), width: '126px', sort: stateOf, cell: (c) => <StateBadge state={stateOf(c)} />, wide: true },
   ];
   return (
     <div class="page full">
@@ -67,16 +68,16 @@ export function TitlesPage(): JSX.Element {
         rowKey={(c) => c.id}
         href={(c) => `/desk/titles/${c.id}`}
         sort="name"
-        fields={(c) => ({ name: c.name, kind: c.kind, year: String(c.year ?? ''), quality: c.quality, tag: (c.tags ?? []).join(' '), state: isWithdrawn(c) ? 'withdrawn' : 'published', id: c.id })}
+        fields={(c) => ({ name: c.name, kind: c.kind, year: String(c.year ?? ''), quality: c.quality, tag: (c.tags ?? []).join(' '), state: stateOf(c), id: c.id })}
         facets={[
           { key: 'kind', label: t('titles.kind'), values: (['film', 'series', 'episode'] as const).map((v) => ({ value: v, label: t(`titles.kind.${v}`) })) },
-          { key: 'state', label: t('titles.state'), values: [{ value: 'published', label: t('state.published') }, { value: 'withdrawn', label: t('state.withdrawn') }] },
+          { key: 'state', label: t('titles.state'), values: (['published', 'unpublished', 'withdrawn'] as const).map((v) => ({ value: v, label: t(`state.${v}`) })) },
         ]}
         second={(c) => (
           <span class="faint">
             {t(`titles.kind.${c.kind}`)}
             {c.duration_us ? ` · ${length(c.duration_us)}` : ''}
-            {isWithdrawn(c) ? ` · ${t('state.withdrawn')}` : ''}
+            {stateOf(c) === 'published' ? '' : ` · ${t(stateOf(c) === 'withdrawn' ? 'state.withdrawn' : 'state.unpublished')}`}
           </span>
         )}
         empty={<IngestEmpty />}
@@ -197,7 +198,7 @@ export function TitlePage({ id }: { id: string }): JSX.Element {
           </p>
           <h1>{x.name}</h1>
           <p class="facts-line">
-            <StateBadge state={withdrawn ? 'withdrawn' : 'published'} />
+            <StateBadge state={stateOf(x)} />
             <span>{t(`titles.kind.${x.kind}`)}</span>
             {x.duration_us ? <span>{length(x.duration_us)}</span> : null}
             {x.quality && <span>{x.quality}</span>}
