@@ -102,6 +102,10 @@ const struct flow_output *flow_result_output(const struct flow_result *,
 int flow_want(struct flow_run *, const struct flow_step_spec *,
               const struct flow_result **ret);
 
+// What the job will want of a type in all, in the costs of its steps, as far as can be said before
+// they are wanted: for progress and remaining time alone. 0 takes it back.
+int flow_expect(struct flow_run *, const char *type, int64_t cost);
+
 // Runs `apply` once, in the transaction that also remembers that it ran. 0.
 typedef int flow_apply_f(struct store_tx *, void *user);
 int flow_once(struct flow_run *, const char *name, flow_apply_f *apply, void *user);

@@ -88,6 +88,12 @@ const struct store_migration flow_migrations[] = {
      "CREATE TABLE flow_rate ("
      "  type TEXT PRIMARY KEY,"
      "  us_per_cost REAL NOT NULL) WITHOUT ROWID;"},
+    {"flow", 2,
+     "CREATE TABLE flow_expected ("
+     "  job TEXT NOT NULL REFERENCES flow_job (id) ON DELETE CASCADE,"
+     "  type TEXT NOT NULL,"
+     "  cost INTEGER NOT NULL,"
+     "  PRIMARY KEY (job, type)) WITHOUT ROWID;"},
 };
 const size_t flow_migration_count = ARRAY_LEN(flow_migrations);
 
@@ -344,33 +350,42 @@ int rate_learn(struct store_tx *tx, const char *type, int64_t cost, int64_t wall
                       "sd", type, now);
 }
 
+// Types weigh by what their costs were seen to take; one that never ran weighs as the others do on
+// average. Of each, what is wanted or what is expected counts, whichever is more.
+#define MEASURE                                                                      \
+    "WITH wanted AS (SELECT type, sum(cost) AS cost, sum(cost * CASE state WHEN "    \
+    "'done' THEN 1.0 ELSE progress_ppm / 1e6 END) AS done, sum(state != 'done') AS " \
+    "open FROM flow_step WHERE job = ?1 GROUP BY type), parts AS (SELECT type, "     \
+    "max(cost, coalesce((SELECT cost FROM flow_expected AS e WHERE e.job = ?1 AND "  \
+    "e.type = wanted.type), 0)) AS cost, done, open FROM wanted UNION ALL SELECT "   \
+    "type, cost, 0.0, cost > 0 FROM flow_expected WHERE job = ?1 AND type NOT IN "   \
+    "(SELECT type FROM wanted)), rated AS (SELECT cost, done, open, us_per_cost, "   \
+    "coalesce(us_per_cost, (SELECT avg(us_per_cost) FROM flow_rate), 1) AS weight "  \
+    "FROM parts LEFT JOIN flow_rate USING (type)) SELECT sum(cost * weight), "       \
+    "sum(done * weight), sum((cost - done) * weight), sum(cost > done AND "          \
+    "us_per_cost IS NULL), sum(open) FROM rated"
+
 int job_measure(struct store_tx *tx, const char *job, unsigned slots)
 {
-    int64_t total = 0, done = 0, left_us = 0, unknown = 0, open = 0;
+    double total = 0, done = 0, left_us = 0;
+    int64_t unknown = 0, open = 0;
     {
         AUTO(store_rows_free) struct store_rows *r = NULL;
-        TRY(store_query(
-            tx, &r,
-            "SELECT sum(cost), sum(cost * CASE state WHEN 'done' THEN 1.0 ELSE"
-            " progress_ppm / 1e6 END), sum(CASE state WHEN 'done' THEN 0 ELSE"
-            " cost * us_per_cost * (1 - progress_ppm / 1e6) END), sum(state != 'done' AND"
-            " us_per_cost IS NULL), sum(state != 'done')"
-            " FROM flow_step LEFT JOIN flow_rate USING (type) WHERE job = ?",
-            "s", job));
+        TRY(store_query(tx, &r, MEASURE, "s", job));
         int found = store_next(r);
         TRY(found);
-        total = store_i64(r, 0);
-        done = store_i64(r, 1);
-        left_us = store_i64(r, 2);
+        total = store_double(r, 0);
+        done = store_double(r, 1);
+        left_us = store_double(r, 2);
         unknown = store_i64(r, 3);
         open = store_i64(r, 4);
     }
-    int64_t ppm = total ? (int64_t)((double)done / (double)total * PPM) : 0;
-    left_us /= MAX(MIN(open, (int64_t)slots), INT64_C(1));
+    int64_t ppm = total > 0 ? (int64_t)(done / total * PPM) : 0;
+    left_us /= (double)MAX(MIN(open, (int64_t)slots), INT64_C(1));
     // More steps may be wanted, so that only an end is everything.
     return store_exec(tx,
                       "UPDATE flow_job SET progress_ppm = max(progress_ppm, ?),"
                       " remaining_us = CASE ? WHEN 0 THEN ? END WHERE id = ? AND state ="
                       " '" JOB_RUNNING "'",
-                      "iiis", MIN(ppm, INT64_C(999000)), unknown, left_us, job);
+                      "iiis", MIN(ppm, INT64_C(999000)), unknown, (int64_t)left_us, job);
 }

@@ -293,6 +293,14 @@ static int nested(struct store_tx *tx, flow_apply_f *apply, void *user)
     return err_fail(err, "%s", why ? why : err_text(err));
 }
 
+int flow_expect(struct flow_run *run, const char *type, int64_t cost)
+{
+    return store_exec(flow_run_tx(run),
+                      "INSERT INTO flow_expected (job, type, cost) VALUES (?, ?, ?)"
+                      " ON CONFLICT (job, type) DO UPDATE SET cost = excluded.cost",
+                      "ssi", run->config->job, type, MAX(cost, (int64_t)0));
+}
+
 int flow_once(struct flow_run *run, const char *name, flow_apply_f *apply, void *user)
 {
     struct store_tx *tx = flow_run_tx(run);
