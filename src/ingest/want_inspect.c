@@ -303,6 +303,8 @@ int want_inspection(struct flow_run *run, const struct wish *wish, struct inspec
     struct probed probed = {0};
     TRY(probed_read(result, &probed));
     if (json_array_size(probed.ranges) > 0) {
+        // Until there is a plan: encoding takes much longer than looking.
+        TRY(flow_expect(run, "encode.video", probed.duration_us / 1000));
         return want_pictures(run, wish, &probed, ret);
     }
     TRY(findings_of(run, probed.findings, &ret->findings));

@@ -160,17 +160,17 @@ static int want_encode(struct make *m, const char *type, const char *name,
     return got;
 }
 
-// Expected duration, in steps of the same scale as inspection's.
+// Expected duration on inspection's scale, by what both were measured to take.
 static int64_t encode_cost(const struct make *m, const struct media_chunk *c,
                            const int *renditions, size_t count)
 {
     int64_t pixels = 0;
     for (size_t i = 0; i < count; i++) {
         const struct media_rendition *r = &m->plan->renditions.data[renditions[i]];
-        int64_t weight = strcmp(r->codec, "av1") == 0 ? 4 : 1;
+        int64_t weight = strcmp(r->codec, "av1") == 0 ? 2 : 1;
         pixels += weight * r->width * r->height;
     }
-    return MAX((c->end_frame - c->start_frame) * (pixels / 1000) / 10000, 1);
+    return MAX((c->end_frame - c->start_frame) * (pixels / 1000) / 35, 1);
 }
 
 static int want_chunk(struct make *m, size_t chunk, const struct media_group *g)
@@ -224,7 +224,7 @@ static int want_sound_stream(struct make *m, size_t first)
     TRY(cstr_printf(&name, "encode/sound/s%d", r[first].stream));
     TRY(chunk_params(m, &whole, vbv_init_usual, &params));
     int got = want_encode(m, "encode.audio", name, params, indices, count, 1,
-                          MAX(m->inspected->duration_us / 1000 / 20, 1), blobs);
+                          MAX(m->inspected->duration_us / 1000 / 7, 1), blobs);
     for (size_t i = 0; got == 1 && i < count; i++) {
         m->tracks[indices[i]] = blobs[i];
     }
@@ -559,6 +559,7 @@ int want_package(struct flow_run *run, const struct wish *wish,
     if (got <= 0) {
         return got;
     }
+    TRY(flow_expect(run, "encode.video", 0));
     TRY(want_video(&m));
     TRY(want_sound(&m));
     TRY(want_captions(&m));
