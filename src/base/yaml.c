@@ -78,6 +78,11 @@ int yaml_load(struct str text, const char *file, const cyaml_schema_value_t *sch
                  m.what.len ? m.what.data : cyaml_strerror(err));
     }
     buf_free(&m.what);
+    // libcyaml finds nothing wrong with a text that holds nothing.
+    if (err == CYAML_OK && !data && !ret_count) {
+        diag_add(diag, file, 1, "the file is empty");
+        return diag_fail(diag, ERR_INVALID);
+    }
     if (err != CYAML_OK) {
         return diag_fail(diag, ERR_INVALID);
     }

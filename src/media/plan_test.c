@@ -67,6 +67,8 @@ static void mistakes_have_file_and_line(void **state)
          "audio: []\n",
          2, "chunk_ms"},
         {HEAD "video: []\naudio: []\n", 4, "video"},
+        {"", 1, "empty"},
+        {"# nothing\n", 1, "empty"},
         {HEAD "video:\n" RUNG "audio:\n  - {codec: aac, kbsp: 128}\n", 7, "kbsp"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
