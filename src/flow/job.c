@@ -59,7 +59,7 @@ const struct store_migration flow_migrations[] = {
      "  error TEXT,"
      "  reason TEXT,"
      "  UNIQUE (job, name));"
-     "CREATE INDEX flow_step_waiting ON flow_step (priority DESC, cost DESC, id)"
+     "CREATE INDEX flow_step_waiting ON flow_step (priority DESC, job, cost DESC, id)"
      "  WHERE state = 'waiting';"
      "CREATE INDEX flow_step_running ON flow_step (id) WHERE state = 'running';"
      "CREATE TABLE flow_part ("
