@@ -147,25 +147,6 @@ static size_t reap_all(struct flow_executor *x)
 
 // --- one turn in rows --------------------------------------------------------------------------------
 
-static int measure(struct flow_executor *x, struct store_tx *tx, const struct attempt *a)
-{
-    AUTO(store_rows_free) struct store_rows *r = NULL;
-    TRY(job_measure(tx, a->job, x->config.slots));
-    TRY(store_query(tx, &r,
-                    "SELECT progress_ppm, remaining_us, state FROM flow_job WHERE id = ?",
-                    "s", a->job));
-    int found = store_next(r);
-    TRY(found);
-    if (found && strcmp(store_text(r, 2), JOB_RUNNING) == 0) {
-        tell(x, &(struct flow_progress){.job = a->job,
-                                        .subject = a->subject,
-                                        .done_ppm = store_i64(r, 0),
-                                        .remaining_us =
-                                            store_is_null(r, 1) ? -1 : store_i64(r, 1)});
-    }
-    return 0;
-}
-
 static bool is_first_of_job(const struct attempts *list, size_t i)
 {
     for (size_t k = 0; k < i; k++) {
@@ -194,7 +175,38 @@ static int write_progress(struct flow_executor *x, struct store_tx *tx)
     }
     for (size_t i = 0; i < x->running.items.len; i++) {
         if (is_first_of_job(&x->running, i)) {
-            TRY(measure(x, tx, x->running.items.data[i]));
+            TRY(job_measure(tx, x->running.items.data[i]->job, x->config.slots));
+        }
+    }
+    return 0;
+}
+
+static int tell_job(struct flow_executor *x, struct store_tx *tx, const struct attempt *a)
+{
+    AUTO(store_rows_free) struct store_rows *r = NULL;
+    TRY(store_query(tx, &r,
+                    "SELECT progress_ppm, remaining_us FROM flow_job WHERE id = ? AND"
+                    " state = '" JOB_RUNNING "'",
+                    "s", a->job));
+    int found = store_next(r);
+    if (found > 0) {
+        tell(x, &(struct flow_progress){.job = a->job,
+                                        .subject = a->subject,
+                                        .done_ppm = store_i64(r, 0),
+                                        .remaining_us =
+                                            store_is_null(r, 1) ? -1 : store_i64(r, 1)});
+    }
+    return found;
+}
+
+// After the commit: who is told may look, and may write.
+static int tell_jobs(struct flow_executor *x)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(x->config.store, STORE_READ, &tx));
+    for (size_t i = 0; i < x->running.items.len; i++) {
+        if (is_first_of_job(&x->running, i)) {
+            TRY(tell_job(x, tx, x->running.items.data[i]));
         }
     }
     return 0;
@@ -233,11 +245,19 @@ static bool has_waiting(struct flow_executor *x)
                          "i", clock_wall_us()) == 0;
 }
 
+// Also for those who only see rows; sooner when rows are written anyway.
+static bool is_measuring_due(const struct flow_executor *x, size_t ended)
+{
+    int64_t since_us = clock_mono_us() - x->measured_us;
+    return x->running.items.len &&
+           since_us > (ended ? MEASURE_EVERY_US / 8 : MEASURE_EVERY_US);
+}
+
 static int settle_and_claim(struct flow_executor *x, size_t ended,
                             struct attempts *claimed, size_t *ret_done)
 {
     AUTO(store_rollback) struct store_tx *tx = NULL;
-    bool due = clock_mono_us() - x->measured_us > MEASURE_EVERY_US;
+    bool due = is_measuring_due(x, ended);
     if (ended) {
         TRY(store_blobs_sync(store_blobs_of(x->config.store)));
     }
@@ -252,7 +272,13 @@ static int settle_and_claim(struct flow_executor *x, size_t ended,
         x->measured_us = clock_mono_us();
     }
     TRY(claim(x, tx, ended, claimed, ret_done));
-    return store_commit(&tx);
+    // What rows call running must have an owner here: nothing may fail behind the commit.
+    TRY(vec_reserve(&x->running.items, x->running.items.len + claimed->items.len));
+    TRY(store_commit(&tx));
+    if (due && tell_jobs(x) < 0) {
+        log_debug("flow", "telling progress: %s", err_reason());
+    }
+    return 0;
 }
 
 static void remove_ended(struct flow_executor *x)
@@ -269,16 +295,13 @@ static void remove_ended(struct flow_executor *x)
     x->running.items.len = kept;
 }
 
-static int start_claimed(struct flow_executor *x, struct attempts *claimed)
+static void start_claimed(struct flow_executor *x, struct attempts *claimed)
 {
-    // Room first: what was started must not be lost for want of memory.
-    TRY(vec_reserve(&x->running.items, x->running.items.len + claimed->items.len));
     vec_for_each (a, &claimed->items) {
         attempt_start(*a, &x->config);
         ASSERT(vec_push(&x->running.items, *a) == 0);
     }
     claimed->items.len = 0;
-    return 0;
 }
 
 // 1 when something changed that workflows may want to know.
@@ -287,15 +310,14 @@ static int work(struct flow_executor *x)
     struct attempts claimed = {0};
     size_t done = 0;
     size_t ended = reap_all(x);
-    bool due =
-        x->running.items.len && clock_mono_us() - x->measured_us > MEASURE_EVERY_US;
-    if (!ended && !due && (x->running.items.len >= x->config.slots || !has_waiting(x))) {
+    if (!ended && !is_measuring_due(x, ended) &&
+        (x->running.items.len >= x->config.slots || !has_waiting(x))) {
         return 0;
     }
     int err = settle_and_claim(x, ended, &claimed, &done);
     if (err == 0) {
         remove_ended(x);
-        err = start_claimed(x, &claimed);
+        start_claimed(x, &claimed);
     }
     vec_for_each (a, &claimed.items) {
         attempt_free(a);
