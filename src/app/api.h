@@ -134,6 +134,8 @@ int upload_find(struct api *, struct http_request *, const char *id, struct uplo
 // How much of it is there, on disk for good.
 int upload_offset(const struct upload *, int64_t *ret);
 int upload_forget(struct store_tx *, const char *id);
+// Before the server starts: removes files that a killed delivery left.
+int uploads_sweep(struct api *);
 
 // --- handlers -------------------------------------------------------------------------------
 

@@ -719,6 +719,15 @@ static void uploads_survive_the_server(void **state)
     ASK(p, &a, .method = "HEAD", .path = location, .token = token_of(p, ACCOUNT_PARTNER),
         .headers = TUS);
     assert_int_equal(a.status, 404); // it became a delivery
+    char left[200], kept[200];
+    snprintf(left, sizeof left, "%s/uploads/00000000-0000-7000-8000-000000000000",
+             p->dir);
+    snprintf(kept, sizeof kept, "%s/uploads/something else", p->dir);
+    assert_int_equal(fs_write_file(left, "x", 1), 0);
+    assert_int_equal(fs_write_file(kept, "x", 1), 0);
+    assert_int_equal(uploads_sweep(&p->api), 0);
+    assert_false(fs_exists(left));
+    assert_true(fs_exists(kept));
 }
 
 // --- pages ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 // the file keeps a second sender out.
 #include "app/api.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -103,6 +104,46 @@ int upload_offset(const struct upload *u, int64_t *ret)
 int upload_forget(struct store_tx *tx, const char *id)
 {
     return store_exec(tx, "DELETE FROM app_upload WHERE id = ?", "s", id);
+}
+
+// A file without a row: its delivery was committed, and the process killed before it was removed.
+static int sweep_one(struct store_tx *tx, const char *dir, const char *name)
+{
+    AUTO(cstr_free) char *path = NULL;
+    struct str id = {name, UUID_BYTES - 1};
+    int64_t known = 0;
+    if (strlen(name) < id.len || !uuid_is_valid(id)) {
+        return 0;
+    }
+    TRY(store_get_i64(tx, &known, "SELECT count(*) FROM app_upload WHERE id = ?", "S",
+                      id));
+    TRY(cstr_printf(&path, "%s/%s", dir, name));
+    FAIL_IF(known == 0 && unlink(path) < 0, ERR_IO, "a delivered upload's file stays");
+    return 0;
+}
+
+static void dir_close(DIR **dir)
+{
+    if (*dir) {
+        closedir(*dir);
+    }
+}
+
+int uploads_sweep(struct api *api)
+{
+    AUTO(cstr_free) char *path = NULL;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(uploads_dir(api, &path));
+    TRY(fs_make_dirs(path));
+    AUTO(dir_close) DIR *dir = opendir(path);
+    if (!dir) {
+        return err_fail_errno("the uploads' folder");
+    }
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    for (const struct dirent *e; (e = readdir(dir));) {
+        TRY(sweep_one(tx, path, e->d_name));
+    }
+    return 0;
 }
 
 // --- creating -------------------------------------------------------------------------------

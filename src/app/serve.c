@@ -133,7 +133,7 @@ static int start_server(struct service *s, const struct app_serve_config *c)
     const struct api_config api = {.store = s->store, .ui_dir = s->ui_dir};
     TRY(api_open(&s->api, &api));
     TRY(cstr_printf(&s->uploads_dir, "%s/uploads", store_dir(s->store)));
-    TRY(fs_make_dirs(s->uploads_dir));
+    TRY(uploads_sweep(&s->api));
     const struct http_config http = {.bind = c->bind,
                                      .port = c->port,
                                      .routes = api_routes,

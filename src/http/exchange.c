@@ -42,6 +42,28 @@ static void copy_peer(struct http_request *r)
     }
 }
 
+// Behind a proxy of this machine the client is the last one that the proxy names; what stands before
+// it is the client's own word.
+static void look_behind_proxy(struct http_request *r)
+{
+    const char *header = http_request_header(r, "X-Forwarded-For");
+    bool is_near = strcmp(r->peer, "127.0.0.1") == 0 || strcmp(r->peer, "::1") == 0;
+    if (!header || !is_near) {
+        return;
+    }
+    struct str one, last = {0}, rest = str_of(header);
+    while (str_next(&rest, ',', &one)) {
+        last = str_trim(one);
+    }
+    char text[sizeof r->peer];
+    struct in6_addr address;
+    if (str_copy(text, sizeof text, last) == 0 &&
+        (inet_pton(AF_INET, text, &address) == 1 ||
+         inet_pton(AF_INET6, text, &address) == 1)) {
+        str_copy(r->peer, sizeof r->peer, str_of(text));
+    }
+}
+
 void *exchange_new(void *server, const char *target, struct MHD_Connection *connection)
 {
     struct http_request *r = calloc(1, sizeof *r);
@@ -300,6 +322,7 @@ static int check_head(struct http_request *r, const char *method, bool *ret_body
 static enum MHD_Result begin(struct http_request *r, const char *method)
 {
     bool body = false;
+    look_behind_proxy(r);
     int err = check_head(r, method, &body);
     if (err < 0) {
         return refuse(r, err == ERR_UNSUPPORTED ? 405 : err_http_status(err), err);

@@ -35,6 +35,12 @@ static int get_hello(struct http_request *req, struct http_response *res, void *
     return http_json(res, 200, json_pack("{s:s}", "hello", name ? name : "nobody"));
 }
 
+static int get_peer(struct http_request *req, struct http_response *res, void *user)
+{
+    (void)user;
+    return http_json(res, 200, json_pack("{s:s}", "peer", http_request_peer(req)));
+}
+
 static int post_echo(struct http_request *req, struct http_response *res, void *user)
 {
     (void)user;
@@ -132,6 +138,7 @@ static int authenticate(struct http_request *req, void *user, http_roles *ret_ro
 
 static const struct http_route routes[] = {
     {HTTP_GET, "/hello", HTTP_PUBLIC, get_hello, 0, "", false, NULL},
+    {HTTP_GET, "/peer", HTTP_PUBLIC, get_peer, 0, "", false, NULL},
     {HTTP_POST, "/echo", HTTP_PUBLIC, post_echo, 4096, "", false, NULL},
     {HTTP_GET, "/file", HTTP_PUBLIC, get_file, 0, "", false, NULL},
     {HTTP_PUT, "/stream", ROLE_USER, put_stream, 1 << 26, "", true, NULL},
@@ -443,6 +450,46 @@ static void connections_are_kept(void **state)
     close(fd);
 }
 
+static void a_near_proxy_names_the_client(void **state)
+{
+    struct place *p = *state;
+    AUTO(buf_free) struct buf a = {0};
+    ask(p, "GET /peer HTTP/1.1", "", &a);
+    assert_says(a, "\"127.0.0.1\"");
+    ask(p, "GET /peer HTTP/1.1\r\nX-Forwarded-For: 1.2.3.4, 2001:db8::7", "", &a);
+    assert_says(a, "\"2001:db8::7\"");
+    ask(p, "GET /peer HTTP/1.1\r\nX-Forwarded-For: 1.2.3.4, <script>", "", &a);
+    assert_says(a, "\"127.0.0.1\"");
+}
+
+static void one_address_has_a_limit(void **state)
+{
+    struct place *p = *state;
+    struct http_server *small = NULL;
+    const struct http_config c = {
+        .routes = routes, .route_count = ARRAY_LEN(routes), .user = p, .max_per_ip = 2};
+    assert_int_equal(http_server_start(&small, &c), 0);
+    struct http_server *large = p->server;
+    p->server = small;
+    AUTO(buf_free) struct buf a = {0};
+    int one = dial(p), two = dial(p);
+    say(one, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+    hear_until(one, &a, "nobody");
+    buf_clear(&a);
+    say(two, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+    hear_until(two, &a, "nobody");
+    buf_clear(&a);
+    int three = dial(p);
+    say(three, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+    hear(three, &a);
+    assert_int_equal(a.len, 0);
+    close(one);
+    close(two);
+    close(three);
+    http_server_stop(&p->server);
+    p->server = large;
+}
+
 static void a_body_may_be_asked_for_first(void **state)
 {
     struct place *p = *state;
@@ -600,6 +647,8 @@ int main(void)
         WITH_SERVER(files_have_ranges_and_conditions),
         WITH_SERVER(streamed_bodies_reach_their_file),
         WITH_SERVER(connections_are_kept),
+        WITH_SERVER(a_near_proxy_names_the_client),
+        WITH_SERVER(one_address_has_a_limit),
         WITH_SERVER(a_body_may_be_asked_for_first),
         WITH_SERVER(streams_replay_then_follow),
         WITH_SERVER(a_reader_that_does_not_read_is_dropped),
