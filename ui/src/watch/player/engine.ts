@@ -163,7 +163,8 @@ export class Engine {
     this.player = player;
     player.configure({
       textDisplayFactory: (_player: shaka.Player) => this.keeper,
-      streaming: { bufferingGoal: 24, bufferBehind: 60, rebufferingGoal: 0.5, retryParameters: { maxAttempts: 4, baseDelay: 400 } },
+      // What is buffered is what a better link cannot mend: deep enough for a bad quarter of a minute, no deeper.
+      streaming: { bufferingGoal: 16, bufferBehind: 60, rebufferingGoal: 0.5, retryParameters: { maxAttempts: 4, baseDelay: 400 } },
       manifest: { retryParameters: { maxAttempts: 3, baseDelay: 400 } },
       abr: { enabled: true, defaultBandwidthEstimate: guessBps, switchInterval: 4 },
     });
@@ -175,6 +176,7 @@ export class Engine {
       this.switches += 1;
       this.look();
     });
+    this.video.addEventListener('resize', this.look);
     await player.attach(this.video);
     if (this.closed) return;
     try {
@@ -274,6 +276,7 @@ export class Engine {
 
   async close(): Promise<void> {
     this.closed = true;
+    this.video.removeEventListener('resize', this.look);
     const player = this.player;
     this.player = null;
     await player?.destroy();
@@ -290,7 +293,7 @@ export class Engine {
     }
   }
 
-  private look(): void {
+  private readonly look = (): void => {
     const player = this.player;
     if (!player) return;
     const rungs: VideoRung[] = player.getVideoTracks().map((track) => ({
@@ -302,6 +305,7 @@ export class Engine {
     }));
     const list = qualities(rungs.filter((rung) => rung.height > 0), showRate);
     const active = rungs.find((rung) => rung.track.active);
+    const streaming = active && list.find((quality) => same(quality.track, active) && quality.track.bandwidth === active.bandwidth);
     const audio = player.getAudioTracks();
     // One language at three rates is one choice: the rate adapts with the picture.
     const languages = new Map<string, Choice>();
@@ -317,9 +321,7 @@ export class Engine {
     }
     this.tracks = {
       qualities: list,
-      present: active
-        ? (list.find((quality) => quality.track.width === active.width && quality.track.height === active.height && quality.track.bandwidth === active.bandwidth) ?? null)
-        : null,
+      present: this.onScreen(list) ?? streaming ?? null,
       fixed: list.some((quality) => quality.key === this.fixed) ? this.fixed : null,
       audio: [...languages.values()],
       captions: player.getTextTracks().map((track) => ({
@@ -330,6 +332,13 @@ export class Engine {
       })),
     };
     this.events.onTracks(this.tracks);
+  };
+
+  /** What is fetched now may be on the screen only when the buffer has run through: the picture itself says its size. */
+  private onScreen(list: Quality<VideoRung>[]): Quality<VideoRung> | null {
+    const shown = { width: this.video.videoWidth, height: this.video.videoHeight };
+    const fitting = list.filter((quality) => same(quality.track, shown));
+    return fitting.find((quality) => quality.track.track.active) ?? fitting[0] ?? null;
   }
 
   private failed(error: shaka.util.Error): void {
@@ -352,6 +361,8 @@ export class Engine {
   }
 }
 
+const same = (a: { width: number; height: number }, b: { width: number; height: number }): boolean =>
+  a.width === b.width && a.height === b.height;
 const audioKey = (track: shaka.extern.AudioTrack): string => `${track.language}/${track.label ?? ''}/${track.roles.join('+')}`;
 const version = (player: shaka.Player | null): string =>
   player ? ((player.constructor as unknown as { version?: string }).version ?? '') : '';
