@@ -219,10 +219,6 @@ int step_inspect_merge(struct flow_step *step)
     free(bytes);
     free(views);
     TRY(err);
-    // what this machine spent is no property of the film: the report's bytes are its name
-    int64_t decode_us = report->cpu_us_decode, detect_us = report->cpu_us_detect;
-    report->cpu_us_decode = 0;
-    report->cpu_us_detect = 0;
     AUTO(json_free) json_t *json = NULL;
     TRY(media_report_to_json(report, &json));
     TRY(step_write_json(step, PART_MAIN, "report.json", json));
@@ -230,9 +226,6 @@ int step_inspect_merge(struct flow_step *step)
     TRY(media_timeline_write(timeline, &out));
     TRY(step_write(step, PART_MAIN, "timeline.bin", out.data, out.len));
     json_t *value = NULL;
-    TRY(json_made(json_pack("{s:I, s:I, s:I}", "frames", (json_int_t)report->frames,
-                            "cpu_us_decode", (json_int_t)decode_us, "cpu_us_detect",
-                            (json_int_t)detect_us),
-                  &value));
+    TRY(json_made(json_pack("{s:I}", "frames", (json_int_t)report->frames), &value));
     return flow_step_result(step, PART_MAIN, value);
 }

@@ -165,7 +165,6 @@ struct media_report {
     struct findings findings; // at most 1,000, runs coalesced
     json_t *
         series; // for people: {"luma":[…],"motion":[…],"step_frames":n,"audio":[{"stream","peaks":[…],"step_us":n}]}, ≤ 4,000 points each
-    int64_t cpu_us_decode, cpu_us_detect;
     int64_t poster_frame; // a bright, sharp, steady frame, not at the edges
 };
 
