@@ -4,6 +4,7 @@
 #include "ingest/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { BLOB_BYTES_MAX = 1 << 28 };
 
@@ -81,6 +82,15 @@ int file_add(json_t *files, const char *path, const void *bytes, size_t len)
     TRY(json_made(
         json_pack("{s:s, s:s, s:I}", "path", path, "hash", hex, "bytes", (json_int_t)len),
         &item));
+    // An encoder that tries again writes the same paths again: the last one counts.
+    for (size_t i = 0; i < json_array_size(files); i++) {
+        const char *other = json_str_or(json_array_get(files, i), "path", "");
+        if (strcmp(other, path) == 0) {
+            FAIL_IF(json_array_set_new(files, i, item) != 0, ERR_NOMEM,
+                    "a list of files");
+            return 0;
+        }
+    }
     FAIL_IF(json_array_append_new(files, item) != 0, ERR_NOMEM, "a list of files");
     return 0;
 }

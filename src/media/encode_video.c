@@ -22,6 +22,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Under a cap a noisy film starves both encoders once the buffer is drained, until pictures are
+// copies of the ones before. Coded coarser from the start it stays under the cap by itself.
+#define COARSER_STEP 5.0
+#define TRIES        7
+#define MAX_RUNGS    64
+
 struct rung {
     const struct media_rendition *rendition;
     struct scaler *scaler;
@@ -42,6 +48,8 @@ struct job {
     int64_t *boundaries; // of the chunk's segments, in ticks, and its end
     size_t segment_count;
     AVPacket *packet;
+    const double *coarser; // for each rung
+    int wrong;             // rung whose pictures did not verify; -1: none
 };
 
 static void job_free(struct job *j)
@@ -182,6 +190,7 @@ static int open_rung(struct job *j, size_t at, const struct scale_color *color)
                                  .color = color,
                                  .frame_rate = encoder_frame_rate(c->report, c->timeline),
                                  .vbv_init = c->vbv_init,
+                                 .coarser = j->coarser[at],
                                  // Stills shown for long are not reordered.
                                  .b_frames = span > c->timeline->time_base.den ? 0 : -1},
         &r->encoder));
@@ -233,6 +242,7 @@ static int take_packets(struct job *j, size_t at)
                        ? j->faults->packet(j->faults->user, (int)at, j->packet)
                        : 0;
         err = lost ? lost : verifier_packet(r->verifier, j->packet);
+        j->wrong = err == ERR_CORRUPT ? (int)at : j->wrong;
         err = err ? err : mux_packet(r->mux, j->packet);
         av_packet_unref(j->packet);
         TRY(err);
@@ -302,7 +312,9 @@ static int finish_rung(struct job *j, size_t at, struct media_encoded *ret)
     TRY(take_packets(j, at));
     TRY(mux_finish(r->mux, MUX_END_UNKNOWN, ret));
     int64_t published = ret->frames;
-    TRY(verifier_finish(r->verifier, ret));
+    err = verifier_finish(r->verifier, ret);
+    j->wrong = err == ERR_CORRUPT ? (int)at : j->wrong;
+    TRY(err);
     int64_t planned = j->config->chunk.end_frame - j->config->chunk.start_frame;
     FAIL_IF(published != planned || ret->frames != planned, ERR_CORRUPT,
             "%s: %lld frames published, %lld verified, %lld planned", r->rendition->id,
@@ -312,16 +324,13 @@ static int finish_rung(struct job *j, size_t at, struct media_encoded *ret)
     return 0;
 }
 
-int encode_video_with(const struct media_input *input,
-                      const struct media_encode_config *config,
-                      const struct encode_faults *faults, struct media_encoded *ret)
+static int encode_once(const struct media_input *input, struct job *j,
+                       struct media_encoded *ret)
 {
-    TRY(check_config(config));
-    AUTO(job_free) struct job j = {.config = config, .faults = faults};
-    TRY(open_job(&j, input));
-    TRY(encode_all(&j));
-    for (size_t i = 0; i < j.rung_count; i++) {
-        int err = finish_rung(&j, i, &ret[i]);
+    TRY(open_job(j, input));
+    TRY(encode_all(j));
+    for (size_t i = 0; i < j->rung_count; i++) {
+        int err = finish_rung(j, i, &ret[i]);
         if (err < 0) {
             for (size_t k = 0; k <= i; k++) {
                 media_encoded_clear(&ret[k]);
@@ -330,6 +339,27 @@ int encode_video_with(const struct media_input *input,
         }
     }
     return 0;
+}
+
+int encode_video_with(const struct media_input *input,
+                      const struct media_encode_config *config,
+                      const struct encode_faults *faults, struct media_encoded *ret)
+{
+    TRY(check_config(config));
+    double coarser[MAX_RUNGS] = {0};
+    FAIL_IF(config->rendition_count > MAX_RUNGS, ERR_LIMIT, "more than %d rungs at once",
+            MAX_RUNGS);
+    for (int tries = 1;; tries++) {
+        AUTO(job_free)
+        struct job j = {
+            .config = config, .faults = faults, .coarser = coarser, .wrong = -1};
+        int err = encode_once(input, &j, ret);
+        bool again = err == ERR_CORRUPT && j.wrong >= 0 && !faults && tries < TRIES;
+        if (!again) {
+            return err;
+        }
+        coarser[j.wrong] += COARSER_STEP;
+    }
 }
 
 int media_encode_video(const struct media_input *input,

@@ -89,9 +89,12 @@ static int set_x264(AVCodecContext *c, const struct encoder_config *config)
     c->max_b_frames = config->b_frames;
     TRY(set_option(c, "preset", config->rendition->preset));
     TRY(set_option(c, "forced-idr", "1"));
-    TRY(set_option(c, "x264-params", "sync-lookahead=0:lookahead-threads=1"));
-    int err = av_opt_set_double(c->priv_data, "crf", config->rendition->crf, 0);
-    FAIL_IF(err < 0, ERR_INTERNAL, "a crf of %g", config->rendition->crf);
+    double crf = MIN(config->rendition->crf + config->coarser, 51.0);
+    // stitchable: the parameter sets do not depend on the crf, so chunks may differ in it.
+    TRY(set_option(c, "x264-params",
+                   "stitchable=1:sync-lookahead=0:lookahead-threads=1"));
+    int err = av_opt_set_double(c->priv_data, "crf", crf, 0);
+    FAIL_IF(err < 0, ERR_INTERNAL, "a crf of %g", crf);
     return 0;
 }
 
@@ -99,7 +102,8 @@ static int set_svt(AVCodecContext *c, const struct encoder_config *config)
 {
     // A capped rate is no bucket: a chunk that must begin with less is coded coarser as well.
     double coarser = config->vbv_init >= 0.5 ? 0 : (0.5 - config->vbv_init) * 30;
-    int64_t crf = CLAMP((int64_t)lround(config->rendition->crf + coarser), 1, 63);
+    int64_t crf =
+        CLAMP((int64_t)lround(config->rendition->crf + coarser + config->coarser), 1, 63);
     TRY(set_option(c, "preset", config->rendition->preset));
     FAIL_IF(av_opt_set_int(c->priv_data, "crf", crf, 0) < 0, ERR_INTERNAL,
             "a crf of %lld", (long long)crf);

@@ -19,7 +19,8 @@ struct encoder_config {
     const struct scale_color *color;
     AVRational frame_rate;
     double vbv_init; // 0..1
-    int b_frames;    // at most, in a row; -1: the preset's
+    double coarser; // added to the crf, for a film that starves the encoder under its cap
+    int b_frames;   // at most, in a row; -1: the preset's
 };
 
 // Pictures are to be sent with pts in 1 / rendition->timescale.
