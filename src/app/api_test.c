@@ -628,6 +628,69 @@ static void plays_keep_places_and_streams(void **state)
     assert_int_equal(json_i64_or(a.json, "position_us", 0), 2000000);
 }
 
+static void add_episode(struct store_tx *tx, int number, char ret_id[UUID_BYTES])
+{
+    AUTO(json_free)
+    json_t *m = json_pack("{s:s, s:s, s:s, s:i, s:i}", "name", "Part", "kind", "episode",
+                          "series", "serial", "season", 1, "episode", number);
+    assert_int_equal(catalog_upsert(tx, m, "system", ret_id), 0);
+    const struct catalog_publication publication = {
+        .package = PACKAGE, .duration_us = 4000000, .max_height = 1080};
+    assert_int_equal(catalog_publish(tx, ret_id, &publication), 0);
+}
+
+// Plays `title_id` as the operator and says which title that became.
+static void play_title(struct place *p, const char *title_id, struct answer *ret)
+{
+    AUTO(json_free)
+    json_t *question =
+        json_pack("{s:s, s:{s:[s]}}", "title_id", title_id, "device", "codecs", "h264");
+    AUTO(buf_free) struct buf body = {0};
+    json_write_canonical(&body, question);
+    ASK(p, ret, .method = "POST", .path = "/api/v1/plays",
+        .token = token_of(p, ACCOUNT_OPERATOR), .json = body.data);
+}
+
+static void a_series_plays_where_one_is(void **state)
+{
+    struct place *p = *state;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    char series[UUID_BYTES], one[UUID_BYTES], two[UUID_BYTES], path[200];
+    assert_int_equal(store_begin(p->store, STORE_WRITE, &tx), 0);
+    AUTO(json_free)
+    json_t *m = json_pack("{s:s, s:s, s:s, s:i}", "name", "Serial", "kind", "series",
+                          "slug", "serial", "maturity", 12);
+    assert_int_equal(catalog_upsert(tx, m, "system", series), 0);
+    add_episode(tx, 1, one);
+    add_episode(tx, 2, two);
+    assert_int_equal(store_exec(tx, "UPDATE viewing_play SET ended_us = 1", ""), 0);
+    assert_int_equal(store_commit(&tx), 0);
+    AUTO(answer_clear) struct answer play = {0}, a = {0};
+    play_title(p, series, &play);
+    assert_int_equal(play.status, 201);
+    assert_string_equal(json_str_or(json_object_get(play.json, "title"), "id", ""), one);
+    assert_string_equal(json_str_or(json_object_get(play.json, "next"), "id", ""), two);
+    snprintf(path, sizeof path, "/api/v1/plays/%s", json_str_or(play.json, "id", ""));
+    ASK(p, &a, .method = "PUT", .path = path, .token = token_of(p, ACCOUNT_OPERATOR),
+        .json = "{\"position_us\":4000000,\"state\":\"ended\"}");
+    assert_int_equal(a.status, 204);
+    play_title(p, series, &play);
+    assert_string_equal(json_str_or(json_object_get(play.json, "title"), "id", ""), two);
+    assert_true(json_is_null(json_object_get(play.json, "next")));
+    // A child's profile neither sees nor plays it.
+    AUTO(json_free)
+    json_t *kid = NULL,
+           *fields = json_pack("{s:s, s:i}", "name", "Kid", "maturity", 6);
+    assert_int_equal(store_begin(p->store, STORE_WRITE, &tx), 0);
+    const struct person *who = &p->people[ACCOUNT_ROLE_INDEX_OPERATOR];
+    assert_int_equal(account_profile_add(tx, who->id, fields, &kid), 0);
+    assert_int_equal(
+        account_profile_choose(tx, who->token, who->id, json_str_or(kid, "id", "")), 0);
+    assert_int_equal(store_commit(&tx), 0);
+    play_title(p, series, &play);
+    assert_int_equal(play.status, 404);
+}
+
 static void art_is_for_members(void **state)
 {
     struct place *p = *state;
@@ -776,6 +839,7 @@ int main(void)
         cmocka_unit_test(grants_open_what_they_name),
         cmocka_unit_test(grants_cannot_be_forged_or_outlived),
         cmocka_unit_test(plays_keep_places_and_streams),
+        cmocka_unit_test(a_series_plays_where_one_is),
         cmocka_unit_test(art_is_for_members),
         cmocka_unit_test(uploads_survive_the_server),
         cmocka_unit_test(every_state_of_a_page_is_a_link),

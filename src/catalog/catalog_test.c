@@ -194,6 +194,16 @@ static void series_hold_their_episodes_in_order(void **state)
     assert_int_equal(catalog_next(p->tx, &adult, one, next), 0);
     assert_string_equal(next, two);
     assert_int_equal(catalog_next(p->tx, &adult, two, next), ERR_NOT_FOUND);
+    // What keeps the series from somebody keeps its episodes from them too.
+    assert_int_equal(upsert(p, "{\"slug\":\"b\",\"maturity\":12}", series), 0);
+    assert_int_equal(catalog_detail(p->tx, &child, one, &d), ERR_NOT_FOUND);
+    assert_int_equal(
+        upsert(p, "{\"slug\":\"b\",\"territories\":[{\"territory\":\"NZ\"}]}", series),
+        0);
+    assert_int_equal(catalog_detail(p->tx, &adult, one, &d), ERR_NOT_FOUND);
+    assert_int_equal(upsert(p, "{\"slug\":\"b\",\"territories\":null}", series), 0);
+    AUTO(json_free) json_t *again = NULL;
+    assert_int_equal(catalog_detail(p->tx, &adult, one, &again), 0);
     assert_int_equal(catalog_withdraw(p->tx, series, "user/1"), 0);
     assert_int_equal(catalog_detail(p->tx, &adult, one, &d), ERR_NOT_FOUND);
 }

@@ -6,17 +6,25 @@
 
 // What a viewer may see, as the first parameters of every query over `catalog_title t`:
 // ?1 sees all, ?2 maturity, ?3 now, ?4 territory, ?5 language. VIEWER_TYPES and VIEWER_ARGS bind them.
-#define VISIBLE                                                                          \
-    " (?1 OR (t.withdrawn_us IS NULL AND t.maturity <= ?2"                               \
-    " AND (NOT EXISTS (SELECT 1 FROM catalog_territory c WHERE c.title_id = t.id)"       \
-    " OR EXISTS (SELECT 1 FROM catalog_territory c WHERE c.title_id = t.id"              \
-    " AND c.territory IN ('*', ?4) AND c.from_us <= ?3 AND ?3 < c.until_us))"            \
-    " AND CASE t.kind"                                                                   \
-    " WHEN 'series' THEN EXISTS (SELECT 1 FROM catalog_title e WHERE e.series_id = t.id" \
-    " AND e.package IS NOT NULL AND e.withdrawn_us IS NULL AND e.maturity <= ?2)"        \
-    " WHEN 'episode' THEN t.package IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "          \
-    "catalog_title s WHERE s.id = t.series_id AND s.withdrawn_us IS NOT NULL)"           \
-    " ELSE t.package IS NOT NULL END)) "
+#define IN_TERRITORY(title)                                                         \
+    " (NOT EXISTS (SELECT 1 FROM catalog_territory c WHERE c.title_id = " title ")" \
+    " OR EXISTS (SELECT 1 FROM catalog_territory c WHERE c.title_id = " title       \
+    " AND c.territory IN ('*', ?4) AND c.from_us <= ?3 AND ?3 < c.until_us)) "
+// What keeps a series from somebody keeps its episodes from them too.
+#define VISIBLE                                                                         \
+    " (?1 OR (t.withdrawn_us IS NULL AND t.maturity <= ?2 AND" IN_TERRITORY(            \
+        "t.id") "AND CASE t.kind"                                                       \
+                " WHEN 'series' THEN EXISTS (SELECT 1 FROM catalog_title e WHERE "      \
+                "e.series_id = t.id"                                                    \
+                " AND e.package IS NOT NULL AND e.withdrawn_us IS NULL AND e.maturity " \
+                "<= ?2)"                                                                \
+                " WHEN 'episode' THEN t.package IS NOT NULL AND NOT EXISTS (SELECT 1 "  \
+                "FROM "                                                                 \
+                "catalog_title s WHERE s.id = t.series_id AND (s.withdrawn_us IS NOT "  \
+                "NULL OR "                                                              \
+                "s.maturity > ?2 OR NOT" IN_TERRITORY(                                  \
+                    "s.id") "))"                                                        \
+                            " ELSE t.package IS NOT NULL END)) "
 #define VIEWER_TYPES "iiiss"
 #define VIEWER_ARGS(v)                                                               \
     (int64_t)(v)->sees_all, (int64_t)(v)->maturity, clock_wall_us(), (v)->territory, \
