@@ -6,8 +6,10 @@
 #include "media/made_film.h"
 #include "media/picture.h"
 
+#include <dirent.h>
 #include <libavutil/pixdesc.h>
 #include <math.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,7 @@ struct run {
     struct media_plan *plan;
     struct made_sink sink;
     VEC(struct media_encoded) encoded; // renditions × chunks
+    media_progress_f *progress;
     int err;
 };
 
@@ -68,6 +71,7 @@ static struct media_encode_config config_of(struct run *r)
         .plan = r->plan,
         .vbv_init = MEDIA_VBV_INIT,
         .write = made_sink_write,
+        .progress = r->progress,
         .user = &r->sink,
     };
 }
@@ -348,6 +352,27 @@ static void any_picture_is_published(void **state)
     }
 }
 
+// SVT-AV1 would take real-time priority as root.
+static void expect_modest_threads(void *user, int64_t done, int64_t total)
+{
+    (void)user;
+    (void)done;
+    (void)total;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    int threads = 0;
+    for (struct dirent *d = readdir(tasks); d; d = readdir(tasks)) {
+        int64_t tid = 0;
+        if (str_to_i64(str_of(d->d_name), 1, INT32_MAX, &tid) == 0) {
+            int policy = sched_getscheduler((pid_t)tid);
+            assert_true(policy < 0 || policy == SCHED_OTHER);
+            threads++;
+        }
+    }
+    closedir(tasks);
+    assert_true(threads > 1);
+}
+
 static void av1_is_published_and_segments_stand_alone(void **state)
 {
     (void)state;
@@ -361,6 +386,7 @@ static void av1_is_published_and_segments_stand_alone(void **state)
                         "max_kbps: 2000, buffer_ms: 2000}\n" NO_SOUND;
     run_new(&r, &m, rungs, 1000);
     run_plan(&r);
+    r.progress = expect_modest_threads;
     run_video(&r, NULL);
     expect_success(&r);
     assert_true(r.plan->chunks.len >= 1 && r.plan->segments.len >= 4);

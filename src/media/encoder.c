@@ -9,12 +9,16 @@
 
 #include "media/input.h"
 
+#include <errno.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/mathematics.h>
 #include <libavutil/opt.h>
+#include <linux/capability.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define MAX_SAR 4096 // libx264 of libavcodec takes no more in the stream
 
@@ -112,6 +116,28 @@ static int set_svt(AVCodecContext *c, const struct encoder_config *config)
                       "lp=1:enable-force-key-frames=1:irefresh-type=2:scd=0");
 }
 
+// SVT-AV1 gives its threads real-time priority where it may (root), which starves the whole machine. Its
+// threads come into being while it is opened: for so long, this thread may not.
+// As avcodec_open2.
+static int open_modestly(AVCodecContext *c, const AVCodec *codec)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct had[2], less[2];
+    if (syscall(SYS_capget, &head, had) != 0) {
+        return AVERROR(errno);
+    }
+    memcpy(less, had, sizeof less);
+    less[CAP_TO_INDEX(CAP_SYS_NICE)].effective &= ~CAP_TO_MASK(CAP_SYS_NICE);
+    if (syscall(SYS_capset, &head, less) != 0) {
+        return AVERROR(errno);
+    }
+    int err = avcodec_open2(c, codec, NULL);
+    if (syscall(SYS_capset, &head, had) != 0) {
+        return AVERROR(errno);
+    }
+    return err;
+}
+
 int encoder_video_open(const struct encoder_config *config, AVCodecContext **ret)
 {
     bool av1 = strcmp(config->rendition->codec, "av1") == 0;
@@ -124,7 +150,7 @@ int encoder_video_open(const struct encoder_config *config, AVCodecContext **ret
     // It prints its settings on stderr otherwise, and libavcodec has no switch for that.
     FAIL_IF(av1 && setenv("SVT_LOG", "0", 0) != 0, ERR_NOMEM, "an encoder");
     TRY(av1 ? set_svt(c, config) : set_x264(c, config));
-    int err = avcodec_open2(c, codec, NULL);
+    int err = av1 ? open_modestly(c, codec) : avcodec_open2(c, codec, NULL);
     if (err < 0) {
         return media_av_fail(err, config->rendition->id);
     }
