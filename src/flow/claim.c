@@ -148,7 +148,7 @@ static int list_candidates(const struct claim_config *c, struct attempts *out)
         " FROM flow_step s INDEXED BY flow_step_waiting"
         " JOIN flow_job j ON j.id = s.job"
         " WHERE s.state = '" STEP_WAITING "' AND s.not_before_us <= ?"
-        " ORDER BY s.priority DESC, s.job, s.cost DESC, s.id LIMIT ?",
+        " ORDER BY s.urgency DESC, s.job, s.priority DESC, s.cost DESC, s.id LIMIT ?",
         "ii", clock_wall_us(), (int64_t)LOOK_AHEAD));
     int more;
     while ((more = store_next(r)) > 0) {

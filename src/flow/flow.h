@@ -77,7 +77,7 @@ struct flow_step_spec {
     size_t input_count;
     const struct flow_part *parts; // NULL: one part named "main"
     size_t part_count;
-    int priority; // higher first; 0 is usual
+    int priority; // higher first, within its job; 0 is usual
     int64_t cost; // expected relative duration, for progress and longest-first; ≥ 1
 };
 
@@ -133,7 +133,7 @@ struct flow_job_spec {
     const char *workflow;
     const char *subject; // "delivery/<id>"
     const json_t *params;
-    int priority;
+    int priority; // higher first, then the older job; 0 is usual
     const char *actor;
 };
 int flow_submit(struct store_tx *, const struct flow_job_spec *,

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -427,6 +428,51 @@ static void priority_goes_first_then_length(void **state)
     assert_string_equal(text.data, "first\nlong\nmiddle\nshort\n");
 }
 
+static void older_jobs_go_first(void **state)
+{
+    struct stage *s = *state;
+    char job[3][UUID_BYTES];
+    static const int priorities[3] = {0, 0, 3};
+    for (int i = 0; i < 3; i++) {
+        // Ids sort by the millisecond of their making.
+        int64_t now_ms = clock_wall_us() / 1000;
+        while (clock_wall_us() / 1000 == now_ms) {
+            sched_yield();
+        }
+        AUTO(json_free)
+        json_t *params = json_pack("{s:[{s:s+, s:i}, {s:s+, s:i}]}", "steps", "name",
+                                   i == 0   ? "old"
+                                   : i == 1 ? "new"
+                                            : "urgent",
+                                   " short", "cost", 1, "name",
+                                   i == 0   ? "old"
+                                   : i == 1 ? "new"
+                                            : "urgent",
+                                   " long", "cost", 10 * (i + 1));
+        AUTO(store_rollback) struct store_tx *tx = NULL;
+        assert_int_equal(store_begin(s->store, STORE_WRITE, &tx), 0);
+        assert_int_equal(flow_submit(tx,
+                                     &(struct flow_job_spec){.workflow = "list",
+                                                             .subject = "toy/1",
+                                                             .params = params,
+                                                             .priority = priorities[i]},
+                                     job[i]),
+                         0);
+        assert_int_equal(store_commit(&tx), 0);
+    }
+    start_with(s, 1, 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(heard(s, "job.done.v1", job[i], true), 1);
+    }
+    AUTO(buf_free) struct buf text = {0};
+    AUTO(cstr_free) char *path = NULL;
+    assert_int_equal(cstr_printf(&path, "%s/order", s->dir), 0);
+    assert_int_equal(fs_read_file(path, 1000, &text), 0);
+    assert_string_equal(
+        text.data,
+        "urgent long\nurgent short\nold long\nold short\nnew long\nnew short\n");
+}
+
 static void one_executor_a_folder(void **state)
 {
     struct stage *s = *state;
@@ -513,6 +559,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_deleted_result_is_made_again, setup, teardown),
         cmocka_unit_test_setup_teardown(slots_and_memory_are_respected, setup, teardown),
         cmocka_unit_test_setup_teardown(priority_goes_first_then_length, setup, teardown),
+        cmocka_unit_test_setup_teardown(older_jobs_go_first, setup, teardown),
         cmocka_unit_test_setup_teardown(one_executor_a_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(mistakes_of_workflows_end_their_job, setup,
                                         teardown),

@@ -94,6 +94,14 @@ const struct store_migration flow_migrations[] = {
      "  type TEXT NOT NULL,"
      "  cost INTEGER NOT NULL,"
      "  PRIMARY KEY (job, type)) WITHOUT ROWID;"},
+    // Urgent jobs first, then the oldest: job ids sort by time. What one job wants last must not
+    // wait for what all others want first.
+    {"flow", 3,
+     "ALTER TABLE flow_step ADD COLUMN urgency INTEGER NOT NULL DEFAULT 0;"
+     "DROP INDEX flow_step_waiting;"
+     "CREATE INDEX flow_step_waiting"
+     "  ON flow_step (urgency DESC, job, priority DESC, cost DESC, id)"
+     "  WHERE state = 'waiting';"},
 };
 const size_t flow_migration_count = ARRAY_LEN(flow_migrations);
 

@@ -164,17 +164,17 @@ static int write_step(struct flow_run *run, const struct wanted *w)
     TRY(flow_spec_json(w->spec, &spec));
     TRY(store_get_i64(
         tx, &id,
-        "INSERT INTO flow_step (job, name, type, version, sum, priority, cost,"
-        " spec, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO flow_step (job, name, type, version, sum, urgency,"
+        " priority, cost, spec, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (job, name) DO UPDATE SET type = excluded.type,"
         " version = excluded.version, sum = excluded.sum,"
-        " priority = excluded.priority, cost = excluded.cost,"
+        " urgency = excluded.urgency, priority = excluded.priority, cost = excluded.cost,"
         " spec = excluded.spec, state = excluded.state, fence = fence + 1,"
         " attempts = 0, not_before_us = 0, progress_ppm = 0, reused = 0,"
         " error = NULL, reason = NULL RETURNING id",
-        "sssibiijs", run->config->job, w->spec->name, w->spec->type,
-        (int64_t)w->type->version, STORE_HASH(&w->sum), run->priority + w->spec->priority,
-        MAX(w->spec->cost, (int64_t)1), spec, STEP_WAITING));
+        "sssibiiijs", run->config->job, w->spec->name, w->spec->type,
+        (int64_t)w->type->version, STORE_HASH(&w->sum), run->priority,
+        (int64_t)w->spec->priority, MAX(w->spec->cost, (int64_t)1), spec, STEP_WAITING));
     TRY(store_exec(tx, "DELETE FROM flow_part WHERE step = ?", "i", id));
     TRY(write_parts(run, w, id, &all));
     run->added = true;

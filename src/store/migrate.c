@@ -91,8 +91,20 @@ static int is_missing(struct store *s, const struct store_migration *m, int high
     return have < m->version;
 }
 
+static int check_order(const struct store_migration *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int next = 1 + highest_listed(list, i, list[i].room);
+        FAIL_IF(list[i].version != next, ERR_INTERNAL,
+                "migration %s %d stands where %d belongs", list[i].room, list[i].version,
+                next);
+    }
+    return 0;
+}
+
 int store_migrate(struct store *s, const struct store_migration *list, size_t count)
 {
+    TRY(check_order(list, count));
     TRY(make_table(s));
     for (size_t i = 0; i < count; i++) {
         int highest = highest_listed(list, count, list[i].room);
