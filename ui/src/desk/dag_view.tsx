@@ -39,8 +39,8 @@ export function DagView({
   );
   const shape = {
     across: !phone,
-    node: { width: 136, height: 50 },
-    gap: { layer: phone ? 26 : 30, node: 16 },
+    node: { width: 146, height: 50 },
+    gap: { layer: phone ? 26 : 28, node: 16 },
     cell: CELL,
     most: 2,
     planned: !finished,

@@ -25,10 +25,10 @@ export function placeText(f: Finding): string {
 export function evidenceText(evidence: Record<string, unknown> | null | undefined): string {
   const parts: string[] = [];
   for (const [k, v] of Object.entries(evidence ?? {})) {
-    if (v === null || v === undefined) continue;
+    if (v === null || v === undefined || v === '' || (Array.isArray(v) && v.length === 0)) continue;
     const text =
-      typeof v === 'number' ? (Number.isInteger(v) ? count(v) : String(Number(v.toPrecision(4)))) : typeof v === 'string' ? v : JSON.stringify(v);
-    parts.push(`${k.replaceAll('_', ' ')} ${text}`);
+      typeof v === 'number' ? (Number.isInteger(v) ? count(v) : String(Number(v.toPrecision(4)))) : typeof v === 'string' ? v : Array.isArray(v) && v.every((x) => typeof x !== 'object') ? v.join(', ') : JSON.stringify(v);
+    parts.push(k === 'message' || k === 'reason' ? text : `${k.replaceAll('_', ' ')} ${text}`);
   }
   return parts.join(' · ');
 }

@@ -11,7 +11,8 @@ export function usePartnerName(): (of: { partner: string | null; partner_name?: 
   const { user } = useSession();
   const partners = useResource(user.role === 'admin' ? 'partners' : null, api.partners);
   return (of) => {
-    if (of.partner === null) return null;
+    // To a partner all is their own.
+    if (of.partner === null || user.role === 'partner') return null;
     return of.partner_name ?? partners.value?.find((p) => p.id === of.partner)?.name ?? t('partner.of', { id: of.partner.slice(-8) });
   };
 }

@@ -167,9 +167,9 @@ export function ReportView({ delivery, report, register }: { delivery: string; r
         <Strip delivery={delivery} report={report} clock={clock} findings={findings} frame={frame} chosen={chosen} view={view} onView={setView} onFrame={show} onFinding={choose} />
       )}
       <div class="tables">
-        <Streams streams={streams} report={report} />
+        {streams.length > 0 && <Streams streams={streams} report={report} />}
         <LoudnessTable loudness={report.loudness} streams={streams} />
-        <Measured report={report} />
+        {report.frames > 0 && <Measured report={report} />}
       </div>
       {waiving && <Waive findings={waiving} onClose={() => setWaiving(null)} />}
     </div>
@@ -386,10 +386,10 @@ function Measured({ report }: { report: Report }): JSX.Element {
   const picture = pictureStream(report);
   const crop = report.crop;
   const bars = crop && picture && (crop.width !== picture.width || crop.height !== picture.height);
-  const bytes = report.source?.bytes;
+  const bytes = report.source?.bytes ?? report.bytes;
   const us = report.source?.duration_us ?? report.duration_us;
   const facts: [string, string][] = [
-    [t('measured.container'), report.source?.container ?? report.container ?? '–'],
+    [t('measured.container'), report.source?.container || report.container || '–'],
     [t('measured.frames'), String(report.frames)],
     [t('measured.scan'), report.scan ?? '–'],
     [t('measured.rate'), report.vfr ? t('measured.vfr') : t('measured.cfr')],

@@ -175,10 +175,12 @@ const english = {
 
   'verdict.accept.clean': 'Nothing to complain about.',
   'verdict.accept.with': 'Accepted with remarks: {list}.',
+  'verdict.accept.waived': 'Accepted although: {list}. They were waived.',
   'verdict.review.why': 'A person should look at: {list}.',
   'verdict.refuse.why': 'Not published because of: {list}.',
   'verdict.review.hint': 'Waive what is meant to be so and run it again, or wait for a new delivery.',
   'verdict.refuse.hint': 'The partner was asked for a new delivery. What is meant to be so can be waived, with a reason.',
+  'verdict.partner.hint': 'A mended file answers the request.',
   'verdict.waived.hint': 'Findings were waived since: run it again to let policy decide anew.',
 
   'report.findings': 'Findings',
@@ -488,6 +490,10 @@ const english = {
   'kind.audio_no_frames': 'Sound without content',
   'kind.audio_changes': 'The sound changes its form',
   'kind.picture_changes': 'The picture changes its form',
+  'kind.ebml_start': 'Damaged container: its start',
+  'kind.ebml_header': 'Damaged container: its header',
+  'kind.ebml_structure': 'Damaged container: its structure',
+  'kind.matroska_mandatory': 'A mandatory element is missing',
   'kind.container_damage': 'Damaged container',
   'kind.stream_damage': 'Damaged stream',
   'kind.not_media': 'No film',

@@ -110,6 +110,7 @@ export interface Report {
   start_pts?: number;
   end_pts?: number;
   container?: string;
+  bytes?: number;
   duration_us?: number;
   source?: { container?: string; duration_us?: number; bytes?: number; streams?: Stream[] };
   streams: Stream[];

@@ -175,6 +175,7 @@ function Working({ d }: { d: Delivery }): JSX.Element | null {
 
 // The verdict in a sentence: what weighed, how often.
 function VerdictNote({ d, report, waived, register, request }: { d: Delivery; report: Report; waived: boolean; register: readonly Finding[]; request: string | null }): JSX.Element {
+  const operate = useMayOperate();
   const verdict = d.verdict ?? report.verdict;
   const waivedKinds = new Set(register.filter((f) => f.state === 'waived').map((f) => f.kind));
   const weighed = (report.why ?? []).filter((w) => w.verdict !== 'accept' && !w.waived);
@@ -184,10 +185,10 @@ function VerdictNote({ d, report, waived, register, request }: { d: Delivery; re
   const list = [...kinds].map(([k, n]) => (n > 1 ? `${kindWord(k)} × ${n}` : kindWord(k))).join(', ');
   const tone = verdict === 'refuse' ? 'error' : verdict === 'review' ? 'warning' : 'ok';
   const what =
-    verdict === 'accept' ? (of.length === 0 ? t('verdict.accept.clean') : t('verdict.accept.with', { list })) : verdict === 'review' ? t('verdict.review.why', { list }) : t('verdict.refuse.why', { list });
+    verdict === 'accept' ? (of.length === 0 ? t('verdict.accept.clean') : t(of.some((f) => f.severity === 'error') ? 'verdict.accept.waived' : 'verdict.accept.with', { list })) : verdict === 'review' ? t('verdict.review.why', { list }) : t('verdict.refuse.why', { list });
   const reasons = [...new Set(weighed.map((w) => w.text))].slice(0, 4).join(' ');
   const hint =
-    verdict === 'accept' ? '' : waived && waivedKinds.size > 0 && d.state !== 'published' ? t('verdict.waived.hint') : verdict === 'review' ? t('verdict.review.hint') : t('verdict.refuse.hint');
+    verdict === 'accept' ? '' : !operate ? t('verdict.partner.hint') : waived && waivedKinds.size > 0 && d.state !== 'published' ? t('verdict.waived.hint') : verdict === 'review' ? t('verdict.review.hint') : t('verdict.refuse.hint');
   return (
     <div class={`verdict ${tone}`} data-verdict={verdict}>
       <VerdictBadge verdict={verdict} />

@@ -11,7 +11,7 @@ import { Failure, Skeletons } from '../notes';
 import { usePartnerName } from '../partner';
 import { ProgressBar, remainingText } from '../progress';
 import { useResource } from '../resource';
-import { usePoll } from '../session';
+import { useMayOperate, usePoll } from '../session';
 import { StateBadge, VerdictBadge } from '../state';
 import { Table, type Column } from '../table';
 import { FilePick, IngestEmpty } from './ingest';
@@ -24,6 +24,7 @@ export function FilmsPage(): JSX.Element {
   const all = useResource('deliveries', api.deliveries, ['delivery/', 'title/', 'request/', 'job/']);
   const progress = useProgress();
   const partner = usePartnerName();
+  const operate = useMayOperate();
   usePoll(all.reload);
   if (all.error && !all.value)
     return (
@@ -81,7 +82,7 @@ export function FilmsPage(): JSX.Element {
       <Table
         name={t('films')}
         rows={all.value}
-        columns={columns}
+        columns={operate ? columns : columns.filter((c) => c.id !== 'partner')}
         rowKey={(d) => d.id}
         href={(d) => `/desk/films/${d.id}`}
         sort="-received"

@@ -53,7 +53,7 @@ export function RequestsPage(): JSX.Element {
       <Table
         name={t('requests')}
         rows={all.value}
-        columns={columns}
+        columns={operate ? columns : columns.filter((c) => c.id !== 'partner')}
         rowKey={(r) => r.id}
         href={(r) => `/desk/requests/${r.id}`}
         sort="-created"
