@@ -202,11 +202,13 @@ static bool is_flattened(const struct verifier *v, const AVFrame *got,
 }
 
 // True when the picture is no good copy of its neighbour either: a starved encoder repeats noise.
-static bool is_starved(const AVFrame *source, double best)
+// What lies below the floor of good pictures is no copy; above it the texture tells.
+static bool is_starved(const struct verifier *v, const AVFrame *source, double best)
 {
-    return best > STARVED_LEAST &&
-           best > STARVED_SHARE * block_variance(plane_of(source, 0), source->width,
-                                                 source->height, 16);
+    return psnr_of(best) < v->floor_db ||
+           (best > STARVED_LEAST &&
+            best > STARVED_SHARE * block_variance(plane_of(source, 0), source->width,
+                                                  source->height, 16));
 }
 
 static int check_place(struct verifier *v, const AVFrame *got, const AVFrame *source,
@@ -216,7 +218,7 @@ static int check_place(struct verifier *v, const AVFrame *got, const AVFrame *so
         return 0;
     }
     bool before = e->before >= 0 && (e->after < 0 || e->before < e->after);
-    if (is_starved(source, before ? e->before : e->after) ||
+    if (is_starved(v, source, before ? e->before : e->after) ||
         is_flattened(v, got, source, e->own)) {
         return 0;
     }
