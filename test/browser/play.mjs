@@ -17,9 +17,9 @@ import { servePackage } from './server.mjs';
 
 export const players = ['hls', 'shaka-dash', 'shaka-hls'];
 
-export function openBrowser() {
+export function openBrowser(executable = process.env.CHROMIUM ?? '/usr/bin/chromium') {
   return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: executable,
     args: [
       '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
       '--disable-background-networking', '--disable-component-update', '--disable-sync',

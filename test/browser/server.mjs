@@ -2,10 +2,13 @@
 //
 // A page for the players, their scripts, and a film beside them on one origin: from a folder, or
 // handed through from a running server.
+//
+//   node server.mjs --folder DIR [--host ADDRESS]    prints its origin, and serves until it is killed
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const modules = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'node_modules');
 
@@ -86,4 +89,9 @@ export async function servePackage({ folder, url, headers = {}, edit, host = '12
       return new Promise((done) => server.close(done));
     },
   };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({ options: { folder: { type: 'string' }, host: { type: 'string', default: '127.0.0.1' } } });
+  console.log((await servePackage(values)).origin);
 }
