@@ -360,7 +360,10 @@ static int advance_once(struct flow_executor *x, const char *job)
     TRY(store_begin(x->config.store, STORE_WRITE, &tx));
     int ended = job_advance(&(struct advance_config){&x->config, x->memo, tx, job});
     TRY(ended);
-    TRY(job_measure(tx, job, x->config.slots));
+    // A number for people is no reason to hold a job back; a broken transaction fails below.
+    if (job_measure(tx, job, x->config.slots) < 0) {
+        log_warn("flow", "measuring job %s: %s", job, err_reason());
+    }
     TRY(store_commit(&tx));
     return ended;
 }
