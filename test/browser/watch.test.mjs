@@ -175,9 +175,9 @@ describe('the viewers’ pages', { skip: built ? false : 'ui/dist is not built' 
     await page.keyboard.press('ArrowDown');
     assert.ok((await video((v) => v.volume)) < 0.95);
     await page.keyboard.press('>');
-    assert.equal(await video((v) => v.playbackRate), 1.25);
+    await until(() => document.querySelector('video').playbackRate === 1.25); // 0 while it waits for data
     await page.keyboard.press('<');
-    assert.equal(await video((v) => v.playbackRate), 1);
+    await until(() => document.querySelector('video').playbackRate === 1);
     await page.keyboard.press('i');
     await page.getByRole('region', { name: 'Statistics for nerds' }).getByText(/avc1/).waitFor();
     await page.keyboard.press('i');

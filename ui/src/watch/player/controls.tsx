@@ -32,9 +32,10 @@ export interface Commands {
 
 const trackName = (choice: Choice): string => choice.label || language(choice.language) || t('audioUnknown');
 
-export function Controls({ play, video, duration, tracks, full, commands: go }: {
+export function Controls({ play, video, speed: now, duration, tracks, full, commands: go }: {
   play: Play | null;
   video: VideoState;
+  speed: number;
   duration: number;
   tracks: Tracks;
   full: boolean;
@@ -102,7 +103,7 @@ export function Controls({ play, video, duration, tracks, full, commands: go }: 
       items: speeds.map((speed) => ({
         key: String(speed),
         label: speed === 1 ? t('usualSpeed') : `${speed} ×`,
-        checked: Math.abs(video.rate - speed) < 0.01,
+        checked: Math.abs(now - speed) < 0.01,
         onChoose: () => go.speed(speed),
       })),
     },

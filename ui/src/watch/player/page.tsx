@@ -186,6 +186,11 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
 
   // --- what can be done ---
 
+  const [say, setSay] = useState('');
+  // The element's own rate is 0 while the library waits for data.
+  const [speed, setSpeed] = useState(1);
+  const wantedSpeed = useRef(1);
+
   const commands: Commands = useMemo(() => {
     const seekTo = (seconds: number) => {
       if (!video) return;
@@ -220,6 +225,8 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
       },
       fullscreen: () => toggleFullscreen(video),
       speed: (value) => {
+        wantedSpeed.current = value;
+        setSpeed(value);
         if (video) video.playbackRate = value;
       },
       quality: (key) => engine.current?.chooseQuality(key),
@@ -248,7 +255,6 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
   }, [captionsActive?.language]);
 
   const leave = () => back(title ? `/title/${encodeURIComponent(title.series_id ?? title.id)}` : '/');
-  const [say, setSay] = useState('');
 
   const latest = useRef({ tracks, panel });
   latest.current = { tracks, panel };
@@ -278,8 +284,8 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
           setSay(`${t('volume')} ${Math.round(video.volume * 100)} %`);
           break;
         case 'speedBy':
-          commands.speed(speedBy(video.playbackRate, action.steps));
-          setSay(t('speedNow', { n: video.playbackRate }));
+          commands.speed(speedBy(wantedSpeed.current, action.steps));
+          setSay(t('speedNow', { n: wantedSpeed.current }));
           break;
         case 'fullscreen':
           commands.fullscreen();
@@ -387,7 +393,7 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
         <IconButton icon="flag" label={t('report')} class="push-right" onClick={commands.report} />
       </div>
       {error === null && (
-        <Controls play={play} video={state} duration={duration} tracks={tracks} full={full} commands={commands} />
+        <Controls play={play} video={state} speed={speed} duration={duration} tracks={tracks} full={full} commands={commands} />
       )}
       {panel === 'statistics' && engine.current && (
         <StatisticsPanel look={statisticsOf} place={placeOf} play={play?.id ?? ''} onClose={() => setPanel(null)} />

@@ -12,7 +12,6 @@ export interface VideoState {
   started: boolean; // a first picture was there
   muted: boolean;
   volume: number;
-  rate: number;
   buffered: [number, number][];
 }
 
@@ -26,13 +25,12 @@ const silent: VideoState = {
   started: false,
   muted: false,
   volume: 1,
-  rate: 1,
   buffered: [],
 };
 
 const events = [
   'timeupdate', 'durationchange', 'play', 'playing', 'pause', 'ended', 'waiting', 'seeking', 'seeked',
-  'volumechange', 'ratechange', 'progress', 'loadeddata', 'canplay', 'emptied',
+  'volumechange', 'progress', 'loadeddata', 'canplay', 'emptied',
 ] as const;
 
 export function useVideo(video: HTMLVideoElement | null): VideoState {
@@ -55,7 +53,6 @@ export function useVideo(video: HTMLVideoElement | null): VideoState {
         started: before.started || video.readyState >= 2,
         muted: video.muted || video.volume === 0,
         volume: video.volume,
-        rate: video.playbackRate,
         buffered,
       }));
     };
