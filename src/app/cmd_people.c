@@ -131,6 +131,21 @@ static int user_link(const struct args *args, struct store *store,
     return store_commit(&tx);
 }
 
+// Where the running service of the folder answers, as it wrote down itself; else where it would.
+static void service_url(const char *data_dir, char ret[256])
+{
+    AUTO(cstr_free) char *path = NULL;
+    AUTO(json_free) json_t *mark = NULL;
+    const char *url = "http://127.0.0.1:8080";
+    if (cstr_printf(&path, "%s/serve.json", data_dir) == 0 && fs_exists(path) &&
+        json_parse_file(&mark, path, 4096) == 0) {
+        url = json_str_or(mark, "url", url);
+    }
+    if (str_copy(ret, 256, str_of(url)) < 0) {
+        ret[0] = '\0';
+    }
+}
+
 int user_link_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
@@ -140,7 +155,9 @@ int user_link_run(const struct args *args)
     if (err < 0) {
         return command_failed(args, err);
     }
-    printf("%s/link/%s\n", args_text(args, "base-url", "http://127.0.0.1:8080"), token);
+    char url[256];
+    service_url(store_dir(store), url);
+    printf("%s/link/%s\n", args_text(args, "base-url", url), token);
     return ARGS_DONE;
 }
 
