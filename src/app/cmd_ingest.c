@@ -33,6 +33,7 @@ struct film {
     struct ingest_ticket ticket;
     int err; // it could not even be submitted
     char *reason;
+    bool stood; // its job had ended before: nothing is done now
     bool over;
 };
 
@@ -242,6 +243,11 @@ static int film_submit(struct session *s, struct film *film)
     AUTO(store_rollback) struct store_tx *tx = NULL;
     TRY(store_begin(s->store, STORE_WRITE, &tx));
     TRY(ingest_submit(tx, &spec, &film->ticket));
+    if (film->ticket.reused) {
+        AUTO(json_free) json_t *job = NULL;
+        TRY(flow_job(tx, film->ticket.job_id, &job));
+        film->stood = strcmp(json_str_or(job, "state", ""), "running") != 0;
+    }
     TRY(store_commit(&tx));
     if (s->executor) {
         flow_executor_wake(s->executor);
@@ -287,7 +293,7 @@ static void film_ended(struct session *s, struct film *film, const json_t *job)
     film->over = true;
     const char *state = json_str_or(job, "state", "");
     const char *result = json_str_or(json_object_get(job, "result"), "state", state);
-    if (film->ticket.reused) {
+    if (film->stood) {
         progress_say(s->progress, "%s: %s before", film->name, result);
     } else {
         const char *error = json_str_or(job, "error", NULL);
@@ -395,8 +401,8 @@ static int film_result(struct session *s, const struct film *film, json_t **ret)
         return film_failed(film, ret);
     }
     TRY(ingest_film(s->store, film->ticket.delivery_id, film->ticket.job_id, ret));
-    json_object_set_new(*ret, "reused", json_boolean(film->ticket.reused));
-    if (film->ticket.reused) {
+    json_object_set_new(*ret, "reused", json_boolean(film->stood));
+    if (film->stood) {
         told_as_reused(*ret);
     }
     return 0;

@@ -166,7 +166,8 @@ void progress_job(struct progress *p, const char *name, const json_t *job)
     for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
         if (sums[i].steps > 0) {
             bar(&p->bars, phases[i], 2, sums[i].done / (double)sums[i].steps);
-            buf_printf(&p->bars, "  %zu steps\n", sums[i].steps);
+            buf_printf(&p->bars, "  %zu step%s\n", sums[i].steps,
+                       sums[i].steps == 1 ? "" : "s");
             p->lines++;
         }
     }
