@@ -158,6 +158,13 @@ export function dagLayout(steps: readonly Step[], shape: DagShape): Dag {
       else [n.x, n.y] = [at, along];
       at += size(n) + shape.gap.node;
     }
+    // One alone stands level with what it waits for: lines that pass it by stay clear of it.
+    const only = column.length === 1 && shape.across ? column[0]! : null;
+    const from = only ? feeds(only.type).map((type) => nodes.get(type)!) : [];
+    if (only && from.length > 0) {
+      const middle = from.reduce((sum, n) => sum + n.y + n.height / 2, 0) / from.length;
+      only.y = Math.max(0, Math.min(breadth - only.height, middle - only.height / 2));
+    }
     along += Math.max(...column.map(thick)) + shape.gap.layer;
   });
   along = Math.max(0, along - shape.gap.layer);

@@ -160,7 +160,7 @@ export function Table<T>(props: TableProps<T>): JSX.Element {
 
   return (
     <div class="table-page">
-      <div class="table-bar">
+      <div class="table-bar" hidden={rows.length === 0 && query === ''}>
         <label class="filter">
           <Icon name="search" />
           <span class="visually-hidden">{t('table.filter')}</span>

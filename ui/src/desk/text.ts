@@ -456,6 +456,7 @@ const english = {
 
   'kind.black': 'Black picture',
   'kind.frozen': 'Frozen picture',
+  'kind.duplicated': 'Repeated frames',
   'kind.duplicated_frames': 'Repeated frames',
   'kind.duplicated_cadence': 'Repeated in a rhythm (pulldown)',
   'kind.fade': 'Fade',
