@@ -9,7 +9,6 @@
 #include <string.h>
 
 enum { POSTER_WIDTH = 1280, VBV_TRIES_MAX = 64 };
-static const double vbv_init_usual = 0.9;
 
 struct make {
     struct flow_run *run;
@@ -179,7 +178,7 @@ static int want_chunk(struct make *m, size_t chunk, const struct media_group *g)
     AUTO(json_free) json_t *params = NULL;
     AUTO(cstr_free) char *name = NULL;
     TRY(cstr_printf(&name, "encode/c%05zu/%s", chunk, g->name));
-    TRY(chunk_params(m, c, vbv_init_usual, &params));
+    TRY(chunk_params(m, c, MEDIA_VBV_INIT, &params));
     size_t count = g->renditions.len;
     struct hash *blobs = calloc(count + 1, sizeof *blobs);
     FAIL_IF(!blobs, ERR_NOMEM, "a chunk");
@@ -222,7 +221,7 @@ static int want_sound_stream(struct make *m, size_t first)
     AUTO(json_free) json_t *params = NULL;
     AUTO(cstr_free) char *name = NULL;
     TRY(cstr_printf(&name, "encode/sound/s%d", r[first].stream));
-    TRY(chunk_params(m, &whole, vbv_init_usual, &params));
+    TRY(chunk_params(m, &whole, MEDIA_VBV_INIT, &params));
     int got = want_encode(m, "encode.audio", name, params, indices, count, 1,
                           MAX(m->inspected->duration_us / 1000 / 7, 1), blobs);
     for (size_t i = 0; got == 1 && i < count; i++) {
