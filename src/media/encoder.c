@@ -20,7 +20,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MAX_SAR 4096 // libx264 of libavcodec takes no more in the stream
+#define LARGE_PIXELS 1500000
+#define MAX_SAR      4096 // libx264 of libavcodec takes no more in the stream
 
 AVRational encoder_frame_rate(const struct media_report *r,
                               const struct media_timeline *t)
@@ -112,8 +113,12 @@ static int set_svt(AVCodecContext *c, const struct encoder_config *config)
     FAIL_IF(av_opt_set_int(c->priv_data, "crf", crf, 0) < 0, ERR_INTERNAL,
             "a crf of %lld", (long long)crf);
     c->gop_size = 1 << 20;
+    // Short mini-GOPs where a process would take 700 MB otherwise (ADR 21).
+    bool large = c->width * c->height > LARGE_PIXELS;
     return set_option(c, "svtav1-params",
-                      "lp=1:enable-force-key-frames=1:irefresh-type=2:scd=0");
+                      large ? "lp=1:enable-force-key-frames=1:irefresh-type=2:scd=0:"
+                              "hierarchical-levels=3"
+                            : "lp=1:enable-force-key-frames=1:irefresh-type=2:scd=0");
 }
 
 // SVT-AV1 gives its threads real-time priority where it may (root), which starves the whole machine. Its
