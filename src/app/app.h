@@ -17,7 +17,8 @@ struct app_serve_config {
         *base_url; // as others reach this service, for mails; NULL: http://bind:port
     const char *smtp_url; // NULL: notices wait
     const char *smtp_user, *smtp_password, *mail_from;
-    unsigned slots; // steps at once; 0: one a core
+    unsigned slots;    // steps at once; 0: one a core
+    const char *meter; // where spectatord lines go, as for meter_new; NULL: nowhere
 };
 
 // Opens the data folder, recovers, starts the executor and the server, and returns 0 after SIGINT

@@ -9,6 +9,7 @@
 #include "app/api.h"
 #include "app/app.h"
 #include "media/media.h"
+#include "meter/meter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,7 @@ struct service {
     struct bus_follower *follower;
     struct bus_notifier *notifier;
     struct flow_executor *executor;
+    struct meter *meter;
     char *base_url, *ui_dir, *uploads_dir;
     int lock_fd, signal_fd;
     struct ingest_config ingest;
@@ -50,6 +52,7 @@ static void service_stop(struct service *s)
     bus_follower_stop(&s->follower);
     http_server_stop(&s->server);
     flow_executor_stop(&s->executor);
+    meter_free(&s->meter);
     api_close(&s->api);
     store_close(&s->store);
     fd_close(&s->lock_fd);
@@ -127,8 +130,22 @@ static void link_all(struct service *s)
                                          .executor = s->executor});
 }
 
+static void count_request(void *user, const struct http_done *done)
+{
+    struct service *s = user;
+    char status[8];
+    snprintf(status, sizeof status, "%d", done->status);
+    const struct meter_tag tags[] = {{"route", done->route ? done->route : "none"},
+                                     {"method", done->method},
+                                     {"status", status},
+                                     {0}};
+    meter_count(s->meter, "marquee.http.requests", tags, 1);
+    meter_time(s->meter, "marquee.http.time", tags, done->us);
+}
+
 static int start_server(struct service *s, const struct app_serve_config *c)
 {
+    TRY(meter_new(&s->meter, c->meter));
     TRY(find_pages(c->ui_dir, &s->ui_dir));
     const struct api_config api = {.store = s->store, .ui_dir = s->ui_dir};
     TRY(api_open(&s->api, &api));
@@ -141,6 +158,8 @@ static int start_server(struct service *s, const struct app_serve_config *c)
                                      .user = &s->api,
                                      .authenticate = api_authenticate,
                                      .free_identity = free,
+                                     .on_done = count_request,
+                                     .done_user = s,
                                      .body_dir = s->uploads_dir,
                                      .workers = 16};
     TRY(http_server_start(&s->server, &http));

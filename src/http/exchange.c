@@ -72,6 +72,7 @@ void *exchange_new(void *server, const char *target, struct MHD_Connection *conn
     }
     r->server = server;
     r->connection = connection;
+    r->began_us = clock_mono_us();
     r->body_fd = -1;
     r->content_length = -1;
     r->response.fd = -1;
@@ -91,12 +92,20 @@ void exchange_free(struct http_request **request)
     if (!r) {
         return;
     }
+    const struct http_config *config = &r->server->config;
+    if (config->on_done && r->stage == STAGE_DONE) {
+        config->on_done(config->done_user,
+                        &(struct http_done){.route = r->route ? r->route->path : NULL,
+                                            .method = http_method_name(r->method),
+                                            .status = r->wire_status,
+                                            .us = clock_mono_us() - r->began_us});
+    }
     response_clear(&r->response);
     if (r->wire) {
         MHD_destroy_response(r->wire);
     }
-    if (r->identity && r->server->config.free_identity) {
-        r->server->config.free_identity(r->identity);
+    if (r->identity && config->free_identity) {
+        config->free_identity(r->identity);
     }
     fd_close(&r->body_fd);
     buf_free(&r->body);

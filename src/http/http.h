@@ -109,6 +109,14 @@ void http_sse_format(struct buf *out, int64_t id /* <0: none */,
 int http_tus_metadata(struct str header, const char *key, struct arena *,
                       const char **ret);
 
+// What became of a request, for counting.
+struct http_done {
+    const char *route;  // the template that fitted; NULL: none did
+    const char *method; // "GET"
+    int status;
+    int64_t us; // from its first line to the end of its answer
+};
+
 struct http_config {
     const char *bind; // "127.0.0.1"
     uint16_t port;    // 0: any
@@ -119,6 +127,9 @@ struct http_config {
     int (*authenticate)(struct http_request *, void *user, http_roles *ret_roles,
                         void **ret_identity);
     void (*free_identity)(void *identity);
+    // Called on a loop's thread when an answer has gone out; must not wait. May be NULL.
+    void (*on_done)(void *done_user, const struct http_done *);
+    void *done_user;
     const char *body_dir;     // for stream_body; created files are unlinked at once
     unsigned workers;         // 0: 4
     unsigned max_connections; // 0: 4096

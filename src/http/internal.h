@@ -92,6 +92,7 @@ struct http_request {
     struct MHD_Connection *connection;
     enum stage stage;
     struct arena *arena;
+    int64_t began_us;
     char *target;
     struct uri uri;
     enum http_method method;
