@@ -24,6 +24,7 @@ void media_rap_scan_init(struct media_rap_scan *scan, const AVCodecParameters *p
 
 struct nal_walk {
     const uint8_t *at, *end;
+    const uint8_t *inside; // of the unit given last, where units have lengths
     int length_bytes;
 };
 
@@ -45,6 +46,13 @@ static const uint8_t *next_nal(struct nal_walk *w)
         w->at = nal ? nal : w->end;
         return nal && w->end - nal >= 2 ? nal : NULL;
     }
+    // Some muxers wrap several units with start codes between them into one length; a sound unit
+    // holds no start code.
+    const uint8_t *wrapped = w->inside ? next_start_code(w->inside, w->at) : NULL;
+    if (wrapped && w->at - wrapped >= 2) {
+        w->inside = wrapped;
+        return wrapped;
+    }
     if (w->end - w->at < w->length_bytes + 2) {
         return NULL;
     }
@@ -57,6 +65,7 @@ static const uint8_t *next_nal(struct nal_walk *w)
         return NULL;
     }
     w->at = nal + len;
+    w->inside = nal;
     return nal;
 }
 
@@ -65,7 +74,8 @@ static struct media_rap_packet scan_nals(const struct media_rap_scan *scan,
                                          const uint8_t *bytes, int len)
 {
     bool hevc = scan->codec == AV_CODEC_ID_HEVC;
-    struct nal_walk walk = {bytes, bytes + len, scan->nal_length};
+    struct nal_walk walk = {
+        .at = bytes, .end = bytes + len, .length_bytes = scan->nal_length};
     bool sps = false, pps = false;
     for (const uint8_t *nal; (nal = next_nal(&walk)) != NULL;) {
         int type = hevc ? (nal[0] >> 1) & 0x3f : nal[0] & 0x1f;
