@@ -31,7 +31,7 @@ static int encoder(const char *name, const char *package, struct buf *what,
 static int check_h264(const struct args *args, struct buf *what, struct buf *hint)
 {
     (void)args;
-    return encoder("libx264", "libavcodec-extra59", what, hint);
+    return encoder("libx264", "libavcodec59", what, hint);
 }
 
 static int check_av1(const struct args *args, struct buf *what, struct buf *hint)
