@@ -25,9 +25,10 @@
 
 #define RATE      48000
 #define TOLERANCE (RATE / 25) // 40 ms: within it lip-sync is not in danger
-#define MAX_SILENCE \
-    (INT64_C(6) * 3600 * RATE) // a gap over 6 hours is a broken time stamp
-#define BLOCK 960
+#define MAX_BEHIND \
+    (60 * RATE) // a frame that far behind the end of the picture has a broken time,
+#define MAX_OVERLAP (10 * RATE) // and so has one that goes back that far
+#define BLOCK       960
 
 struct voice { // one rate
     const struct media_rendition *rendition;
@@ -336,30 +337,36 @@ static int64_t expected_position(const struct sound *s)
     return s->position + (s->swr ? swr_get_delay(s->swr, RATE) : 0) - s->skip;
 }
 
-// Frames without a time follow the one before. *ret_heard: false when all of the frame was heard
-// already, or lies before the picture.
-static int align(struct sound *s, const AVFrame *f, bool *ret_heard)
+// Where the frame lies ahead of (or, negative, behind) the sound so far. 0 for frames without a
+// time, or with one that cannot be: they follow the one before.
+static int64_t offset_of(const struct sound *s, const AVFrame *f)
 {
-    *ret_heard = true;
     if (f->pts == AV_NOPTS_VALUE) {
         return 0;
     }
-    int64_t off = frame_position(s, f) - expected_position(s);
+    int64_t at = frame_position(s, f), off = at - expected_position(s);
+    bool first = s->position == 0 && !s->swr;
+    bool broken = (off > TOLERANCE && at > s->picture_end + MAX_BEHIND) ||
+                  (off < -MAX_OVERLAP && !first);
     // The very first sample is placed exactly: there is nothing before it to stay joined to.
-    int64_t tolerance = s->position == 0 && !s->swr ? 0 : TOLERANCE;
-    if (llabs(off) <= tolerance) {
-        return 0;
-    }
+    int64_t tolerance = first ? 0 : TOLERANCE;
+    return broken || llabs(off) <= tolerance ? 0 : off;
+}
+
+// *ret_heard: false when all of the frame was heard already, or lies before the picture.
+static int align(struct sound *s, const AVFrame *f, bool *ret_heard)
+{
+    int64_t off = offset_of(s, f);
+    *ret_heard = true;
     if (off < 0) {
         *ret_heard = -off < av_rescale(f->nb_samples, RATE, f->sample_rate);
         s->skip += *ret_heard ? -off : 0;
+    }
+    if (off <= 0) {
         return 0;
     }
     TRY(flush_swr(s));
-    off = frame_position(s, f) - s->position;
-    FAIL_IF(off > MAX_SILENCE, ERR_CORRUPT, "a gap of %lld s in the sound",
-            (long long)(off / RATE));
-    return give(s, NULL, MAX(off, 0));
+    return give(s, NULL, MAX(frame_position(s, f) - s->position, 0));
 }
 
 static int take_frame(struct sound *s, const AVFrame *f)
