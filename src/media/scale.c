@@ -125,10 +125,8 @@ void scaler_free(struct scaler **ptr)
     }
 }
 
-static int64_t flags_for(const AVPixFmtDescriptor *d, int from_width, int width)
+static int64_t flags_for(const AVPixFmtDescriptor *d)
 {
-    (void)from_width;
-    (void)width;
     // Exact where colour is converted; 4:2:0 in and out is only filtered.
     bool rgb = d->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL);
     return rgb ? SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP : SWS_BICUBIC;
@@ -155,7 +153,7 @@ static int configure(struct scaler *s, const AVFrame *from)
         {"dsth", s->height},
         {"dst_format", AV_PIX_FMT_YUV420P},
         {"dst_range", 0},
-        {"sws_flags", flags_for(d, from->width, s->width)},
+        {"sws_flags", flags_for(d)},
         // Chroma sites: left in the published picture; 4:2:0 keeps whatever it has.
         {"dst_h_chr_pos", sub ? -513 : 0},
         {"dst_v_chr_pos", sub ? -513 : 128},
