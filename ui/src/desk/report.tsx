@@ -397,8 +397,6 @@ function Measured({ report }: { report: Report }): JSX.Element {
     [t('measured.shots'), String(report.shots.length)],
   ];
   if (bytes && us) facts.push([t('measured.bitrate'), rate((bytes * 8e6) / us)]);
-  if (report.cpu_us_decode !== undefined && report.cpu_us_decode > 0)
-    facts.push([t('measured.cost'), `${((report.cpu_us_decode + (report.cpu_us_detect ?? 0)) / report.cpu_us_decode).toFixed(2)} ×`]);
   return (
     <section>
       <h2 class="section">{t('measured')}</h2>

@@ -253,7 +253,6 @@ const english = {
   'measured.crop.none': 'whole',
   'measured.shots': 'Shots',
   'measured.bitrate': 'Bit rate',
-  'measured.cost': 'CPU against decoding alone',
 
   jobs: 'Jobs',
   'jobs.subject': 'About',

@@ -125,8 +125,6 @@ export interface Report {
     audio?: { stream: number; peaks: number[]; step_us: number }[];
   } | null;
   poster_frame?: number;
-  cpu_us_decode?: number;
-  cpu_us_detect?: number;
   stills?: { every_us: number; count: number; width: number; height: number } | null;
 }
 
