@@ -7,6 +7,7 @@
 // has no bucket but a capped rate.
 #include "media/encoder.h"
 
+#include "media/codec_config.h"
 #include "media/input.h"
 
 #include <errno.h>
@@ -143,6 +144,32 @@ static int open_modestly(AVCodecContext *c, const AVCodec *codec)
     return err;
 }
 
+// x264 derives the level from the rate that it is told of. A chunk that is told of less, to keep the
+// bucket, must not get another level, and so another initialisation segment, than its siblings.
+static int keep_level(AVCodecContext *c, const AVCodec *codec,
+                      const struct encoder_config *config)
+{
+    struct encoder_config sibling = *config;
+    sibling.vbv_init = 1;
+    if (tightened(config->vbv_init) == tightened(sibling.vbv_init)) {
+        return 0;
+    }
+    AUTO(avcodec_free_context) AVCodecContext *other = avcodec_alloc_context3(codec);
+    AUTO(avcodec_parameters_free) AVCodecParameters *par = avcodec_parameters_alloc();
+    AUTO(codec_config_clear) struct codec_config known = {0};
+    FAIL_IF(!other || !par, ERR_NOMEM, "an encoder");
+    TRY(set_common(other, &sibling));
+    TRY(set_x264(other, &sibling));
+    int err = avcodec_open2(other, codec, NULL);
+    err = err < 0 ? err : avcodec_parameters_from_context(par, other);
+    if (err < 0) {
+        return media_av_fail(err, config->rendition->id);
+    }
+    TRY(codec_config_read(par, &known));
+    c->level = (uint8_t)known.record.data[3]; // AVCLevelIndication of avcC
+    return 0;
+}
+
 int encoder_video_open(const struct encoder_config *config, AVCodecContext **ret)
 {
     bool av1 = strcmp(config->rendition->codec, "av1") == 0;
@@ -155,6 +182,7 @@ int encoder_video_open(const struct encoder_config *config, AVCodecContext **ret
     // It prints its settings on stderr otherwise, and libavcodec has no switch for that.
     FAIL_IF(av1 && setenv("SVT_LOG", "0", 0) != 0, ERR_NOMEM, "an encoder");
     TRY(av1 ? set_svt(c, config) : set_x264(c, config));
+    TRY(av1 ? 0 : keep_level(c, codec, config));
     int err = av1 ? open_modestly(c, codec) : avcodec_open2(c, codec, NULL);
     if (err < 0) {
         return media_av_fail(err, config->rendition->id);
