@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // level: full
-// minutes: 12
+// minutes: 20
 //
 // Every demo film, ingested by the program with a quick ladder, is sound box by box and plays in Chromium: with hls.js in
 // H.264 and AAC, with shaka-player (DASH) in AV1 and Opus. At start, middle and end; `./check long` plays all of it
