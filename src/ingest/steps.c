@@ -20,7 +20,7 @@ const struct flow_step_type ingest_step_types[] = {
     {"assemble", 1, 100LL * MIB, step_assemble},
     {"captions", 1, 100LL * MIB, step_captions},
     {"stills", 1, 300LL * MIB, step_stills},
-    {"package", 1, 300LL * MIB, step_package},
+    {"package", 2, 300LL * MIB, step_package},
 };
 const size_t ingest_step_type_count = ARRAY_LEN(ingest_step_types);
 

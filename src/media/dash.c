@@ -226,8 +226,17 @@ static void add_sprites(struct xml *x, const struct media_package *p)
     xml_start(x, "SegmentTemplate");
     xml_attr_i64(x, "timescale", 1000000);
     xml_attr(x, "media", "$RepresentationID$/sprite-$Number$.jpg");
-    xml_attr_i64(x, "duration", sheet_us);
     xml_attr_i64(x, "startNumber", 0);
+    // Sound may outlast the picture: with a @duration players would ask for sheets up to its end.
+    xml_start(x, "SegmentTimeline");
+    xml_start(x, "S");
+    xml_attr_i64(x, "t", 0);
+    xml_attr_i64(x, "d", sheet_us);
+    if (s->sheets > 1) {
+        xml_attr_i64(x, "r", s->sheets - 1);
+    }
+    xml_end(x);
+    xml_end(x);
     xml_end(x);
     xml_start(x, "Representation");
     xml_attr(x, "id", "thumbs");

@@ -287,9 +287,11 @@ function checkDash(read, bad, tracks) {
   for (const set of all(mpd, 'AdaptationSet').filter((s) => s.attributes.contentType === 'image')) {
     const media = all(set, 'SegmentTemplate')[0].attributes;
     const id = all(set, 'Representation')[0].attributes.id;
-    for (let us = 0, n = Number(media.startNumber); us < told * 1e6; us += Number(media.duration), n++) {
+    const sheets = all(set, 'S').reduce((n, s) => n + 1 + Number(s.attributes.r ?? 0), 0);
+    if (sheets === 0) bad(name, 'an image set without sheets');
+    for (let n = Number(media.startNumber), end = n + sheets; n < end; n++) {
       const uri = media.media.replace('$RepresentationID$', id).replace('$Number$', n);
-      if (!read(uri) && us > 0) bad(name, `${uri} is missing`);
+      if (!read(uri)) bad(name, `${uri} is missing`);
     }
   }
 }
