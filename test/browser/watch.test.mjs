@@ -350,6 +350,7 @@ describe('the viewers’ pages', { skip: built ? false : 'ui/dist is not built' 
 
   it('finds as one types', async () => {
     await open();
+    await page.locator('.card').first().waitFor(); // from then on the page listens to keys
     await page.keyboard.press('/');
     await page.getByRole('searchbox').pressSequentially('bir');
     await page.getByRole('list', { name: 'Search' }).getByRole('link', { name: /Cockatoo/ }).waitFor();
