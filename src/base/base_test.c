@@ -26,6 +26,7 @@ static void numbers_are_whole_or_refused(void **state)
     assert_int_equal(str_to_i64(STR("12x"), 0, 100, &n), ERR_INVALID);
     assert_int_equal(str_to_i64(STR(" 12"), 0, 100, &n), ERR_INVALID);
     assert_int_equal(str_to_i64(STR(""), 0, 100, &n), ERR_INVALID);
+    assert_int_equal(str_to_i64(STR("1\0x"), 0, 100, &n), ERR_INVALID);
     assert_int_equal(str_to_i64(STR("101"), 0, 100, &n), ERR_INVALID);
     assert_int_equal(str_to_i64(STR("99999999999999999999"), 0, INT64_MAX, &n),
                      ERR_INVALID);
@@ -100,6 +101,9 @@ static void dates_parse_and_print(void **state)
     assert_int_equal(clock_parse(STR("2026-12-31"), &us), 0);
     clock_rfc3339(us, text);
     assert_string_equal(text, "2026-12-31T00:00:00.000000Z");
+    assert_int_equal(clock_parse(STR("2028-02-29"), &us), 0);
+    assert_int_equal(clock_parse(STR("2026-02-29"), &us), ERR_INVALID);
+    assert_int_equal(clock_parse(STR("2026-12-31T23:59:60Z"), &us), ERR_INVALID);
     assert_int_equal(clock_parse(STR("next week"), &us), ERR_INVALID);
     assert_int_equal(clock_parse(STR("2026-12-31T10:00:00"), &us), ERR_INVALID);
 }
@@ -121,6 +125,11 @@ static void findings_round_trip(void **state)
     assert_int_equal(findings_to_json(&back, &again), 0);
     assert_true(json_equal(array, again));
     assert_true(json_is_null(json_object_get(json_array_get(array, 0), "start_pts")));
+    AUTO(json_free)
+    json_t *nowhere = json_pack("[{s:s, s:s, s:[I,i]}]", "kind", "black", "severity",
+                                "error", "time_base", (json_int_t)1 << 32, 25);
+    assert_int_equal(findings_from_json(nowhere, &back), ERR_INVALID);
+    assert_int_equal(back.items.len, 1);
 }
 
 struct sample {

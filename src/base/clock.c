@@ -56,6 +56,10 @@ int clock_parse(struct str text, int64_t *ret_wall_us)
     }
     FAIL_IF(!rest || *rest, ERR_INVALID,
             "'%s' is not a date (2026-12-31) or a UTC time (2026-12-31T23:59:59Z)", s);
-    *ret_wall_us = (int64_t)timegm(&tm) * 1000000 + micros;
+    struct tm asked = tm;
+    int64_t seconds = timegm(&tm);
+    FAIL_IF(tm.tm_mday != asked.tm_mday || tm.tm_sec != asked.tm_sec, ERR_INVALID,
+            "there is no '%s'", s);
+    *ret_wall_us = seconds * 1000000 + micros;
     return 0;
 }

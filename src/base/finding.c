@@ -105,17 +105,22 @@ int finding_from_json(const json_t *object, struct finding *ret)
 {
     const char *kind = NULL, *severity = NULL;
     json_t *tb = NULL;
+    int64_t stream = json_i64_or(object, "stream", -1);
     TRY(json_get_str(object, "kind", &kind));
     TRY(json_get_str(object, "severity", &severity));
     TRY(json_get_array(object, "time_base", &tb));
+    int64_t num = json_integer_value(json_array_get(tb, 0));
+    int64_t den = json_integer_value(json_array_get(tb, 1));
+    FAIL_IF(stream < -1 || stream > INT32_MAX || num < 0 || num > INT32_MAX || den < 0 ||
+                den > INT32_MAX,
+            ERR_INVALID, "a finding of kind '%s' is nowhere", kind);
     struct finding f = {
-        .stream = (int)json_i64_or(object, "stream", -1),
+        .stream = (int)stream,
         .start_frame = place_of(object, "start_frame"),
         .end_frame = place_of(object, "end_frame"),
         .start_pts = place_of(object, "start_pts"),
         .end_pts = place_of(object, "end_pts"),
-        .time_base = {(int32_t)json_integer_value(json_array_get(tb, 0)),
-                      (int32_t)json_integer_value(json_array_get(tb, 1))},
+        .time_base = {(int32_t)num, (int32_t)den},
     };
     TRY(str_copy(f.kind, sizeof f.kind, str_of(kind)));
     TRY(finding_severity_parse(str_of(severity), &f.severity));

@@ -41,7 +41,8 @@ void findings_sort(struct findings *);
 // {"kind","severity","stream","start_frame","end_frame","start_pts","end_pts","time_base":[n,d],
 // "evidence":{…}}; stream -1 is null.
 int finding_to_json(const struct finding *f, json_t **ret);
-int finding_from_json(const json_t *object, struct finding *ret);  // owns ret->evidence
+// *ret owns its evidence. ERR_INVALID for a stream or a time base out of range.
+int finding_from_json(const json_t *object, struct finding *ret);
 int findings_to_json(const struct findings *, json_t **ret);       // an array
 int findings_from_json(const json_t *array, struct findings *out); // appends
 

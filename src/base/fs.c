@@ -40,6 +40,7 @@ int fd_write_all(int fd, const void *bytes, size_t len)
 int fs_make_dirs(const char *path)
 {
     AUTO(cstr_free) char *p = NULL;
+    FAIL_IF(!*path, ERR_INVALID, "a folder without a name");
     TRY(cstr_dup(&p, path));
     for (char *at = p + 1;; at++) {
         if (*at != '/' && *at != '\0') {

@@ -75,7 +75,8 @@ int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret)
     char *end = NULL;
     errno = 0;
     long long v = strtoll(text, &end, 10);
-    FAIL_IF(errno || *end, ERR_INVALID, "'%s' is not a whole number", text);
+    FAIL_IF(errno || end != text + s.len, ERR_INVALID, "'%s' is not a whole number",
+            text);
     FAIL_IF(v < min || v > max, ERR_INVALID, "%lld is not between %lld and %lld", v,
             (long long)min, (long long)max);
     *ret = v;
@@ -90,7 +91,7 @@ int str_to_double(struct str s, double min, double max, double *ret)
     char *end = NULL;
     errno = 0;
     double v = strtod(text, &end);
-    FAIL_IF(errno || *end || !(v >= min && v <= max), ERR_INVALID,
+    FAIL_IF(errno || end != text + s.len || !(v >= min && v <= max), ERR_INVALID,
             "'%s' is not a number between %g and %g", text, min, max);
     *ret = v;
     return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lines gather in one datagram of at most PACKET_BYTES and leave when it is full, a second old, or
-// flushed. A receiver that is away loses lines; nobody waits for it.
+// Lines gather in one datagram of at most PACKET_BYTES and leave when it is full, when a line finds
+// it a second old, or flushed. A receiver that is away loses lines; nobody waits for it.
 #include "meter/meter.h"
 
 #include <arpa/inet.h>

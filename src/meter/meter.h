@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The telemetry client: counters, timers, gauges and distributions as spectatord lines over a
-// datagram socket. Fire and forget: a meter never blocks, never fails its caller, and costs one
-// relaxed load when there is no receiver.
+// datagram socket. Fire and forget: a meter never blocks, never fails its caller, and costs
+// a comparison when there is no receiver.
 //
 // Line: `<type>:<name>[,<tag>=<value>…]:<number>` (github.com/Netflix-Skunkworks/spectatord,
 // "Format").
