@@ -80,21 +80,6 @@ int card_json(const struct store_rows *r, json_t **ret)
         ret);
 }
 
-int cards_read(struct store_rows *rows, json_t **ret)
-{
-    AUTO(json_free) json_t *array = json_array();
-    FAIL_IF(!array, ERR_NOMEM, "cards");
-    int any;
-    while ((any = store_next(rows)) > 0) {
-        json_t *card = NULL;
-        TRY(card_json(rows, &card));
-        FAIL_IF(json_array_append_new(array, card) < 0, ERR_NOMEM, "cards");
-    }
-    TRY(any);
-    *ret = TAKE(array);
-    return 0;
-}
-
 int catalog_title(struct store_tx *tx, const char *id, struct catalog_title *ret)
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
@@ -177,7 +162,7 @@ int catalog_list(struct store_tx *tx, const struct catalog_viewer *viewer,
     TRY(store_query(tx, &rows, sql, VIEWER_TYPES "sssssi", VIEWER_ARGS(viewer),
                     query->series_id, query->kind, query->tag,
                     has_text ? match.data : NULL, query->after, (int64_t)query->limit));
-    return cards_read(rows, ret_cards);
+    return store_array(rows, card_json, ret_cards);
 }
 
 int catalog_cards(struct store_tx *tx, const struct catalog_viewer *viewer,
@@ -189,7 +174,7 @@ int catalog_cards(struct store_tx *tx, const struct catalog_viewer *viewer,
                     "JOIN json_each(?6) w ON w.value = t.id WHERE" VISIBLE
                     "ORDER BY w.key",
                     VIEWER_TYPES "j", VIEWER_ARGS(viewer), id_array));
-    return cards_read(rows, ret_cards);
+    return store_array(rows, card_json, ret_cards);
 }
 
 int catalog_next(struct store_tx *tx, const struct catalog_viewer *viewer, const char *id,

@@ -7,23 +7,6 @@
 
 #define MORE_LIKE 12
 
-typedef int make_item_f(const struct store_rows *, json_t **ret);
-
-static int read_array(struct store_rows *rows, make_item_f *make, json_t **ret)
-{
-    AUTO(json_free) json_t *array = json_array();
-    FAIL_IF(!array, ERR_NOMEM, "a list");
-    int any;
-    while ((any = store_next(rows)) > 0) {
-        json_t *item = NULL;
-        TRY(make(rows, &item));
-        FAIL_IF(json_array_append_new(array, item) < 0, ERR_NOMEM, "a list");
-    }
-    TRY(any);
-    *ret = TAKE(array);
-    return 0;
-}
-
 static int person_json(const struct store_rows *r, json_t **ret)
 {
     return json_made(
@@ -59,7 +42,7 @@ static int territory_json(const struct store_rows *r, json_t **ret)
 static const struct {
     const char *member;
     const char *sql;
-    make_item_f *make;
+    store_item_f *make;
 } parts[] = {
     {"people",
      "SELECT name, role FROM catalog_person WHERE title_id = ? ORDER BY position",
@@ -80,7 +63,7 @@ static int add_parts(struct store_tx *tx, const char *id, json_t *detail)
         AUTO(store_rows_free) struct store_rows *rows = NULL;
         json_t *list = NULL;
         TRY(store_query(tx, &rows, parts[i].sql, "s", id));
-        TRY(read_array(rows, parts[i].make, &list));
+        TRY(store_array(rows, parts[i].make, &list));
         FAIL_IF(json_object_set_new(detail, parts[i].member, list) < 0, ERR_NOMEM,
                 "a title");
     }
@@ -177,7 +160,7 @@ static int add_more_like(struct store_tx *tx, const struct catalog_viewer *viewe
         "JOIN picked ON picked.n = t.n ORDER BY picked.shared DESC, t.name",
         VIEWER_TYPES "si", VIEWER_ARGS(viewer), id, (int64_t)MORE_LIKE));
     json_t *cards = NULL;
-    TRY(cards_read(rows, &cards));
+    TRY(store_array(rows, card_json, &cards));
     FAIL_IF(json_object_set_new(detail, "more_like", cards) < 0, ERR_NOMEM, "a title");
     return 0;
 }

@@ -46,8 +46,6 @@
     "t.kind = 'series' AND e.series_id = t.id AND e.package IS NOT NULL AND "     \
     "e.withdrawn_us IS NULL ORDER BY e.season, e.episode LIMIT 1) "
 int card_json(const struct store_rows *, json_t **ret);
-// All rows of such a query.
-int cards_read(struct store_rows *, json_t **ret);
 
 // Writes the words of a title anew, for search.
 int words_refresh(struct store_tx *, const char *id);

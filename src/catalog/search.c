@@ -65,7 +65,7 @@ static int search_titles(struct store_tx *tx, const struct catalog_viewer *viewe
         "ORDER BY 2, t.name, t.id LIMIT ?7) SELECT" CARD_COLUMNS CARD_FROM
         "JOIN picked ON picked.n = t.n ORDER BY picked.score, t.name, t.id",
         VIEWER_TYPES "si", VIEWER_ARGS(viewer), match, (int64_t)limit));
-    return cards_read(rows, ret);
+    return store_array(rows, card_json, ret);
 }
 
 // A LIKE pattern for words that begin with what was typed; '%', '_' and '\' mean themselves.
@@ -82,6 +82,11 @@ static int like_of(const char *text, const char *before, struct buf *out)
     return out->err;
 }
 
+static int text_json(const struct store_rows *r, json_t **ret)
+{
+    return json_made(json_string(store_text(r, 0)), ret);
+}
+
 static int search_names(struct store_tx *tx, const struct catalog_viewer *viewer,
                         const char *sql, const char *text, json_t **ret)
 {
@@ -91,15 +96,7 @@ static int search_names(struct store_tx *tx, const struct catalog_viewer *viewer
     AUTO(store_rows_free) struct store_rows *rows = NULL;
     TRY(store_query(tx, &rows, sql, VIEWER_TYPES "ss", VIEWER_ARGS(viewer), first.data,
                     later.data));
-    AUTO(json_free) json_t *array = json_array();
-    int any;
-    while ((any = store_next(rows)) > 0) {
-        FAIL_IF(json_array_append_new(array, json_string(store_text(rows, 0))) < 0,
-                ERR_NOMEM, "a search");
-    }
-    TRY(any);
-    *ret = TAKE(array);
-    return 0;
+    return store_array(rows, text_json, ret);
 }
 
 // Names that fit, each once, and of those the ones that some title that is there bears.
@@ -135,6 +132,13 @@ int catalog_search(struct store_tx *tx, const struct catalog_viewer *viewer,
         ret);
 }
 
+static int tag_json(const struct store_rows *r, json_t **ret)
+{
+    return json_made(json_pack("{s:s, s:I}", "tag", store_text(r, 0), "count",
+                               (json_int_t)store_i64(r, 1)),
+                     ret);
+}
+
 int catalog_tags(struct store_tx *tx, const struct catalog_viewer *viewer, int limit,
                  json_t **ret)
 {
@@ -146,14 +150,5 @@ int catalog_tags(struct store_tx *tx, const struct catalog_viewer *viewer, int l
         ") v JOIN catalog_tag g ON g.title_id = v.id GROUP BY g.tag "
         "ORDER BY count(*) DESC, g.tag LIMIT ?6",
         VIEWER_TYPES "i", VIEWER_ARGS(viewer), (int64_t)limit));
-    AUTO(json_free) json_t *array = json_array();
-    int any;
-    while ((any = store_next(rows)) > 0) {
-        json_t *item = json_pack("{s:s, s:I}", "tag", store_text(rows, 0), "count",
-                                 (json_int_t)store_i64(rows, 1));
-        FAIL_IF(json_array_append_new(array, item) < 0, ERR_NOMEM, "tags");
-    }
-    TRY(any);
-    *ret = TAKE(array);
-    return 0;
+    return store_array(rows, tag_json, ret);
 }

@@ -239,7 +239,6 @@ static int job_json(const struct store_rows *r, json_t **ret)
 
 int flow_jobs(struct store_tx *tx, const char *subject, int limit, json_t **ret_array)
 {
-    AUTO(json_free) json_t *list = json_array();
     AUTO(store_rows_free) struct store_rows *r = NULL;
     if (subject) {
         TRY(store_query(tx, &r,
@@ -252,14 +251,7 @@ int flow_jobs(struct store_tx *tx, const char *subject, int limit, json_t **ret_
                         " ORDER BY created_us DESC, id DESC LIMIT ?",
                         "i", (int64_t)limit));
     }
-    int more;
-    while ((more = store_next(r)) > 0) {
-        json_t *job = NULL;
-        TRY(job_json(r, &job));
-        FAIL_IF(json_array_append_new(list, job) < 0, ERR_NOMEM, "jobs");
-    }
-    TRY(more);
-    return json_made(TAKE(list), ret_array);
+    return store_array(r, job_json, ret_array);
 }
 
 static int step_json(const struct store_rows *r, json_t **ret)
@@ -277,7 +269,7 @@ static int step_json(const struct store_rows *r, json_t **ret)
         ret);
 }
 
-static int steps_json(struct store_tx *tx, const char *job, json_t *list)
+static int steps_json(struct store_tx *tx, const char *job, json_t **ret)
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
     TRY(store_query(
@@ -286,19 +278,12 @@ static int steps_json(struct store_tx *tx, const char *job, json_t *list)
         " max_rss_bytes, error, reason, logged FROM flow_step WHERE job = ?"
         " ORDER BY id",
         "s", job));
-    int more;
-    while ((more = store_next(r)) > 0) {
-        json_t *step = NULL;
-        TRY(step_json(r, &step));
-        FAIL_IF(json_array_append_new(list, step) < 0, ERR_NOMEM, "steps");
-    }
-    return more;
+    return store_array(r, step_json, ret);
 }
 
 int flow_job(struct store_tx *tx, const char *job, json_t **ret_object)
 {
-    AUTO(json_free) json_t *object = NULL;
-    AUTO(json_free) json_t *steps = json_array();
+    AUTO(json_free) json_t *object = NULL, *steps = NULL;
     {
         AUTO(store_rows_free) struct store_rows *r = NULL;
         TRY(store_query(tx, &r, "SELECT " JOB_COLUMNS " FROM flow_job WHERE id = ?", "s",
@@ -308,7 +293,7 @@ int flow_job(struct store_tx *tx, const char *job, json_t **ret_object)
         FAIL_IF(!found, ERR_NOT_FOUND, "there is no job %s", job);
         TRY(job_json(r, &object));
     }
-    TRY(steps_json(tx, job, steps));
+    TRY(steps_json(tx, job, &steps));
     FAIL_IF(json_object_set(object, "steps", steps) < 0, ERR_NOMEM, "a job");
     return json_made(TAKE(object), ret_object);
 }

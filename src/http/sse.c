@@ -69,6 +69,12 @@ static void queue_locked(struct sse_client *c, struct str text)
     if (c->dropped || c->ended) {
         return;
     }
+    // Who always lags a little never empties the buffer: what was sent leaves it here.
+    if (c->sent > SSE_QUEUE_BYTES) {
+        memmove(c->out.data, c->out.data + c->sent, c->out.len - c->sent);
+        c->out.len -= c->sent;
+        c->sent = 0;
+    }
     buf_str(&c->out, text);
     if (c->out.err || c->out.len - c->sent > SSE_QUEUE_BYTES) {
         drop_locked(c);

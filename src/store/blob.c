@@ -229,6 +229,21 @@ int blob_hash_fd(int fd, struct hash *ret, int64_t *ret_size)
     return 0;
 }
 
+// By name: where the same bytes were there already, somebody may have adopted and not yet synced them.
+static int sync_named(struct store_blobs *b, const struct hash *h)
+{
+    AUTO(cstr_free) char *dir = NULL;
+    char name[BLOB_NAME_BYTES];
+    blob_name(h, name);
+    AUTO(fd_close) int fd = openat(b->root_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0) {
+        return err_fail_errno("syncing blob %s", name);
+    }
+    TRY(cstr_printf(&dir, "%s/%.2s", b->root, name));
+    TRY(fs_sync_dir(dir));
+    return fs_sync_dir(b->root);
+}
+
 static int put(struct store_blobs *b, const char *path, int fd, const void *bytes,
                size_t len, const struct hash *h)
 {
@@ -237,12 +252,7 @@ static int put(struct store_blobs *b, const char *path, int fd, const void *byte
         return err_fail_errno("syncing %s", path);
     }
     TRY(blob_keep(b, path, (int64_t)len, h));
-    AUTO(cstr_free) char *dir = NULL;
-    char name[BLOB_NAME_BYTES];
-    blob_name(h, name);
-    TRY(cstr_printf(&dir, "%s/%.2s", b->root, name));
-    TRY(fs_sync_dir(dir));
-    return fs_sync_dir(b->root);
+    return sync_named(b, h);
 }
 
 int store_blob_put(struct store_blobs *b, const void *bytes, size_t len, struct hash *ret)

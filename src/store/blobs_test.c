@@ -207,7 +207,8 @@ static void an_import_copies_and_hashes_once(void **state)
     assert_int_equal(store_blob_open(f->blobs, &h, &blob), 0);
     assert_int_equal(store_blob_read(blob, 0, start, 10), 10);
     assert_memory_equal(start, "000000000\n", 10);
-    assert_int_equal(store_blob_import(f->store, "/nonexistent", NULL, NULL, &h, &size),
+    AUTO(cstr_free) char *absent = path_in(f, "absent");
+    assert_int_equal(store_blob_import(f->store, absent, NULL, NULL, &h, &size),
                      ERR_NOT_FOUND);
     assert_int_equal(store_blob_import(f->store, f->dir, NULL, NULL, &h, &size),
                      ERR_INVALID);

@@ -125,6 +125,9 @@ static int fill(const struct source *s, int to, store_progress_f *progress, void
     if (ioctl(to, FICLONE, s->fd) == 0) {
         struct source cloned = *s;
         cloned.fd = to;
+        TRY(look(&cloned));
+        FAIL_IF(cloned.size != s->size, ERR_CONFLICT, "%s changed while it was read",
+                s->path);
         return hash_and_copy(&(struct copy){&cloned, -1, progress, user}, ret);
     }
     // A disk that is too small says so now and not after an hour.

@@ -449,6 +449,21 @@ int store_json(const struct store_rows *r, int column, json_t **ret)
     return json_parse(ret, (struct str){text, len}, SIZE_MAX);
 }
 
+int store_array(struct store_rows *r, store_item_f *make, json_t **ret)
+{
+    AUTO(json_free) json_t *array = json_array();
+    FAIL_IF(!array, ERR_NOMEM, "a list");
+    int more;
+    while ((more = store_next(r)) > 0) {
+        json_t *item = NULL;
+        TRY(make(r, &item));
+        FAIL_IF(json_array_append_new(array, item) < 0, ERR_NOMEM, "a list");
+    }
+    TRY(more);
+    *ret = TAKE(array);
+    return 0;
+}
+
 int store_get_i64(struct store_tx *t, int64_t *ret, const char *sql, const char *types,
                   ...)
 {

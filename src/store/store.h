@@ -62,6 +62,11 @@ const void *store_bytes(const struct store_rows *, int column, size_t *ret_len);
 int store_json(const struct store_rows *, int column,
                json_t **ret); // owned; JSON null for NULL
 
+// One row as a value, owned by who asked.
+typedef int store_item_f(const struct store_rows *, json_t **ret);
+// What `make` gives for each row that is left, in order. Owned.
+int store_array(struct store_rows *, store_item_f *make, json_t **ret);
+
 // First column of the first row; ERR_NOT_FOUND without rows.
 int store_get_i64(struct store_tx *, int64_t *ret, const char *sql, const char *types,
                   ...);

@@ -6,18 +6,9 @@
 // What was barely begun is not worth continuing.
 #define BEGUN_US INT64_C(5000000)
 
-static int read_ids(struct store_rows *rows, json_t **ret)
+static int id_json(const struct store_rows *r, json_t **ret)
 {
-    AUTO(json_free) json_t *array = json_array();
-    FAIL_IF(!array, ERR_NOMEM, "a list");
-    int any;
-    while ((any = store_next(rows)) > 0) {
-        FAIL_IF(json_array_append_new(array, json_string(store_text(rows, 0))) < 0,
-                ERR_NOMEM, "a list");
-    }
-    TRY(any);
-    *ret = TAKE(array);
-    return 0;
+    return json_made(json_string(store_text(r, 0)), ret);
 }
 
 int viewing_unfinished(struct store_tx *tx, const char *profile_id, int limit,
@@ -28,7 +19,7 @@ int viewing_unfinished(struct store_tx *tx, const char *profile_id, int limit,
                     "SELECT title_id FROM viewing_position WHERE profile_id = ? AND NOT "
                     "finished AND position_us >= ? ORDER BY seen_us DESC LIMIT ?",
                     "sii", profile_id, BEGUN_US, (int64_t)limit));
-    return read_ids(rows, ret_ids);
+    return store_array(rows, id_json, ret_ids);
 }
 
 int viewing_finished(struct store_tx *tx, const char *profile_id, int limit,
@@ -39,7 +30,7 @@ int viewing_finished(struct store_tx *tx, const char *profile_id, int limit,
                     "SELECT title_id FROM viewing_position WHERE profile_id = ? AND "
                     "finished ORDER BY seen_us DESC LIMIT ?",
                     "si", profile_id, (int64_t)limit));
-    return read_ids(rows, ret_ids);
+    return store_array(rows, id_json, ret_ids);
 }
 
 int viewing_listed(struct store_tx *tx, const char *profile_id, int limit,
@@ -50,7 +41,7 @@ int viewing_listed(struct store_tx *tx, const char *profile_id, int limit,
                     "SELECT title_id FROM viewing_list WHERE profile_id = ? ORDER BY "
                     "added_us DESC, title_id DESC LIMIT ?",
                     "si", profile_id, (int64_t)limit));
-    return read_ids(rows, ret_ids);
+    return store_array(rows, id_json, ret_ids);
 }
 
 int viewing_list_add(struct store_tx *tx, const char *profile_id, const char *title_id)
@@ -130,6 +121,19 @@ int viewing_forget(struct store_tx *tx, const char *profile_id)
     };
     for (size_t i = 0; i < ARRAY_LEN(deletes); i++) {
         TRY(store_exec(tx, deletes[i], "s", profile_id));
+    }
+    return 0;
+}
+
+int viewing_forget_person(struct store_tx *tx, const char *user_id)
+{
+    AUTO(json_free) json_t *profiles = NULL;
+    size_t i;
+    json_t *profile;
+    TRY(account_profiles(tx, user_id, &profiles));
+    json_array_foreach(profiles, i, profile)
+    {
+        TRY(viewing_forget(tx, json_str_or(profile, "id", "")));
     }
     return 0;
 }

@@ -61,5 +61,7 @@ int viewing_rate(struct store_tx *, const char *profile_id, const char *title_id
 int viewing_decorate(struct store_tx *, const char *profile_id, json_t *cards);
 // Forgets a profile that was removed.
 int viewing_forget(struct store_tx *, const char *profile_id);
+// All profiles of a person who is about to be removed (account_user_remove).
+int viewing_forget_person(struct store_tx *, const char *user_id);
 
 #endif
