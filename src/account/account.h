@@ -42,9 +42,9 @@ int account_role_parse(struct str text, enum account_role *ret); // ERR_INVALID 
 #define ACCOUNT_PASSWORD_HASH_BYTES 128
 
 // Takes some 50 ms and 16 MiB on purpose: call it outside transactions. The text names its
-// parameters: "scrypt$15$8$1$<salt>$<hash>".
+// parameters: "scrypt$14$8$1$<salt>$<hash>". ERR_INVALID: too short; ERR_LIMIT: over 1,024 bytes.
 int account_password_hash(const char *password, char ret[ACCOUNT_PASSWORD_HASH_BYTES]);
-// ERR_UNKNOWN_USER when it does not fit.
+// ERR_UNKNOWN_USER when it does not fit, ERR_CORRUPT when `hash` is none.
 int account_password_check(const char *password, const char *hash);
 
 // --- people ---------------------------------------------------------------------------------
@@ -56,11 +56,29 @@ struct account_user_spec {
     const char *partner_id;    // of role partner, required there; NULL
     const char *plan;          // id of a plan; NULL: "premium"
 };
-// Makes a first profile with the user's name as well. ERR_EXISTS.
+// Makes a first profile with the user's name as well. ERR_EXISTS: the name; ERR_NOT_FOUND: the plan.
 int account_user_add(struct store_tx *, const struct account_user_spec *,
                      char ret_id[UUID_BYTES]);
+// Ends the person's sessions and links. `hash` of account_password_hash. ERR_NOT_FOUND.
 int account_user_set_password(struct store_tx *, const char *user_id, const char *hash);
+// ERR_NOT_FOUND. A name fits whatever the case of its ASCII letters.
 int account_user_find(struct store_tx *, const char *name, char ret_id[UUID_BYTES]);
+
+struct account_user_change {
+    enum account_role role;    // 0: as it is
+    const char *plan;          // id; NULL: as it is
+    const char *partner_id;    // of role partner alone; NULL: as it is
+    const char *password_hash; // NULL: as it is
+};
+// Another role, partner or password ends the person's sessions and links; another plan holds from
+// the next request on. ERR_NOT_FOUND: the person or the plan; ERR_INVALID: a partner where the role has
+// none, or none where it has; ERR_CONFLICT: nobody else is an administrator. Event
+// user.edited.v1 about "user/<id>": {"role","plan","partner"}.
+int account_user_edit(struct store_tx *, const char *user_id,
+                      const struct account_user_change *, const char *actor);
+// With sessions, links and profiles; what profiles kept is viewing's (viewing_forget, before).
+// Errors as above. Event user.removed.v1: {"name","role"}.
+int account_user_remove(struct store_tx *, const char *user_id, const char *actor);
 // Array of {"id","name","role","partner","plan","created"}.
 int account_users(struct store_tx *, json_t **ret);
 // Array of {"id","name","max_height","streams"}; max_height 0: any.
@@ -68,6 +86,7 @@ int account_plans(struct store_tx *, json_t **ret);
 
 // --- partners -------------------------------------------------------------------------------
 
+// The address goes into mails' heads: ERR_INVALID where one could end there. ERR_EXISTS: the name.
 int account_partner_add(struct store_tx *, const char *name, const char *email,
                         char ret_id[UUID_BYTES]);
 // {"id","name","email"} by id or by name. ERR_NOT_FOUND.
@@ -119,7 +138,8 @@ int account_link_use(struct store_tx *, const char *token, char ret_user_id[UUID
 // Array of {"id","name","avatar","language","maturity"}; maturity is an age (0..18) up to which
 // titles are shown, 18 shows all.
 int account_profiles(struct store_tx *, const char *user_id, json_t **ret);
-// Members of `fields` as above, without id; name is required for a new one. ERR_LIMIT.
+// Members of `fields` as above, without id; name is required for a new one. ERR_INVALID names what is
+// wrong; ERR_CONFLICT: there are ACCOUNT_PROFILES_MAX. *ret is as above, owned.
 int account_profile_add(struct store_tx *, const char *user_id, const json_t *fields,
                         json_t **ret);
 int account_profile_edit(struct store_tx *, const char *user_id, const char *profile_id,

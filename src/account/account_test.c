@@ -21,6 +21,7 @@ static int setup(void **state)
     }
     *state = p;
     return store_open(&p->store, p->dir) < 0 ||
+           store_migrate(p->store, bus_migrations, bus_migration_count) < 0 ||
            store_migrate(p->store, account_migrations, account_migration_count) < 0;
 }
 
@@ -213,6 +214,86 @@ static void profiles_belong_to_their_user(void **state)
     store_rollback(&tx);
 }
 
+static void changes_of_a_person_end_what_they_had(void **state)
+{
+    struct place *p = *state;
+    char id[UUID_BYTES], partner[UUID_BYTES], session[ACCOUNT_TOKEN_BYTES],
+        link[ACCOUNT_TOKEN_BYTES], found[UUID_BYTES];
+    add(p, "Kim", ACCOUNT_VIEWER, "password1", id);
+    struct store_tx *tx = begin(p);
+    struct account_who who;
+    assert_int_equal(account_partner_add(tx, "Museum", "m@museum.example", partner), 0);
+    assert_int_equal(account_session_open(tx, id, session), 0);
+    assert_int_equal(account_link_new(tx, id, 1000000, link), 0);
+    struct account_user_change change = {.plan = "basic"};
+    assert_int_equal(account_user_edit(tx, id, &change, "system"), 0);
+    assert_int_equal(account_session_find(tx, session, &who), 0); // a plan ends nothing
+    assert_int_equal(who.plan_streams, 1);
+    change = (struct account_user_change){.plan = "golden"};
+    assert_int_equal(account_user_edit(tx, id, &change, "system"), ERR_NOT_FOUND);
+    change = (struct account_user_change){.role = ACCOUNT_PARTNER};
+    assert_int_equal(account_user_edit(tx, id, &change, "system"), ERR_INVALID);
+    change.partner_id = partner;
+    assert_int_equal(account_user_edit(tx, id, &change, "user/boss"), 0);
+    assert_int_equal(account_session_find(tx, session, &who), ERR_UNKNOWN_USER);
+    assert_int_equal(account_link_use(tx, link, found), ERR_NOT_FOUND);
+    assert_int_equal(account_session_open(tx, id, session), 0);
+    assert_int_equal(account_session_find(tx, session, &who), 0);
+    assert_int_equal(who.role, ACCOUNT_PARTNER);
+    assert_string_equal(who.partner_id, partner);
+    assert_string_equal(who.plan_id, "basic");
+    change = (struct account_user_change){.role = ACCOUNT_OPERATOR};
+    assert_int_equal(account_user_edit(tx, id, &change, "system"), 0);
+    assert_int_equal(account_session_open(tx, id, session), 0);
+    assert_int_equal(account_session_find(tx, session, &who), 0);
+    assert_string_equal(who.partner_id, "");
+    AUTO(json_free) json_t *events = NULL;
+    AUTO(cstr_free) char *subject = NULL;
+    assert_int_equal(cstr_printf(&subject, "user/%s", id), 0);
+    assert_int_equal(bus_read(tx, 0, subject, 10, &events), 0);
+    assert_int_equal(json_array_size(events), 3);
+    assert_string_equal(json_str_or(json_array_get(events, 1), "actor", ""), "user/boss");
+    store_rollback(&tx);
+}
+
+static void a_person_goes_and_the_last_administrator_stays(void **state)
+{
+    struct place *p = *state;
+    char one[UUID_BYTES], two[UUID_BYTES], session[ACCOUNT_TOKEN_BYTES];
+    add(p, "Root", ACCOUNT_ADMIN, "password1", one);
+    struct store_tx *tx = begin(p);
+    const struct account_user_change demote = {.role = ACCOUNT_VIEWER};
+    assert_int_equal(account_user_edit(tx, one, &demote, "system"), ERR_CONFLICT);
+    assert_int_equal(account_user_remove(tx, one, "system"), ERR_CONFLICT);
+    const struct account_user_spec spec = {.name = "Second", .role = ACCOUNT_ADMIN};
+    assert_int_equal(account_user_add(tx, &spec, two), 0);
+    assert_int_equal(account_session_open(tx, one, session), 0);
+    assert_int_equal(account_user_remove(tx, one, "system"), 0);
+    struct account_who who;
+    assert_int_equal(account_session_find(tx, session, &who), ERR_UNKNOWN_USER);
+    assert_int_equal(account_user_find(tx, "Root", session), ERR_NOT_FOUND);
+    assert_int_equal(account_user_remove(tx, one, "system"), ERR_NOT_FOUND);
+    assert_int_equal(account_user_edit(tx, two, &demote, "system"), ERR_CONFLICT);
+    store_rollback(&tx);
+}
+
+static void a_new_password_ends_links_and_sessions(void **state)
+{
+    struct place *p = *state;
+    char id[UUID_BYTES], session[ACCOUNT_TOKEN_BYTES], link[ACCOUNT_TOKEN_BYTES],
+        hash[ACCOUNT_PASSWORD_HASH_BYTES], found[UUID_BYTES];
+    add(p, "Lou", ACCOUNT_VIEWER, "password1", id);
+    assert_int_equal(account_password_hash("password2", hash), 0);
+    struct store_tx *tx = begin(p);
+    struct account_who who;
+    assert_int_equal(account_session_open(tx, id, session), 0);
+    assert_int_equal(account_link_new(tx, id, 1000000, link), 0);
+    assert_int_equal(account_user_set_password(tx, id, hash), 0);
+    assert_int_equal(account_session_find(tx, session, &who), ERR_UNKNOWN_USER);
+    assert_int_equal(account_link_use(tx, link, found), ERR_NOT_FOUND);
+    store_rollback(&tx);
+}
+
 static void keys_are_made_once(void **state)
 {
     struct place *p = *state;
@@ -233,6 +314,9 @@ int main(void)
         cmocka_unit_test(links_sign_in_once),
         cmocka_unit_test(people_and_partners_have_rules),
         cmocka_unit_test(profiles_belong_to_their_user),
+        cmocka_unit_test(changes_of_a_person_end_what_they_had),
+        cmocka_unit_test(a_person_goes_and_the_last_administrator_stays),
+        cmocka_unit_test(a_new_password_ends_links_and_sessions),
         cmocka_unit_test(keys_are_made_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

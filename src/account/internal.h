@@ -8,10 +8,6 @@
 int name_check(const char *what,
                const char *name); // ERR_INVALID says what is wrong with it
 
-// All rows of a cursor as a JSON array.
-typedef int row_json_f(const struct store_rows *, json_t **ret);
-int rows_to_array(struct store_rows *, row_json_f *make, json_t **ret);
-
 // {"id","name","avatar","language","maturity"} of columns 0..4.
 int profile_json(const struct store_rows *, json_t **ret);
 

@@ -50,17 +50,29 @@ static int as_exists(int err, const char *what, const char *name)
                : err;
 }
 
-int account_user_add(struct store_tx *tx, const struct account_user_spec *spec,
-                     char ret_id[UUID_BYTES])
+static int check_plan(struct store_tx *tx, const char *plan)
 {
-    TRY(name_check("a name", spec->name));
-    FAIL_IF((spec->role == ACCOUNT_PARTNER) != (spec->partner_id != NULL), ERR_INVALID,
-            "a person of role partner, and no other, belongs to a partner");
-    const char *plan = spec->plan ? spec->plan : "premium";
     int64_t known = 0;
     TRY(store_get_i64(tx, &known, "SELECT count(*) FROM account_plan WHERE id = ?", "s",
                       plan));
     FAIL_IF(known == 0, ERR_NOT_FOUND, "there is no plan '%s'", plan);
+    return 0;
+}
+
+static int check_partner(enum account_role role, const char *partner_id)
+{
+    FAIL_IF((role == ACCOUNT_PARTNER) != (partner_id != NULL), ERR_INVALID,
+            "a person of role partner, and no other, belongs to a partner");
+    return 0;
+}
+
+int account_user_add(struct store_tx *tx, const struct account_user_spec *spec,
+                     char ret_id[UUID_BYTES])
+{
+    TRY(name_check("a name", spec->name));
+    TRY(check_partner(spec->role, spec->partner_id));
+    const char *plan = spec->plan ? spec->plan : "premium";
+    TRY(check_plan(tx, plan));
     char id[UUID_BYTES], profile[UUID_BYTES];
     uuid_v7(id);
     uuid_v7(profile);
@@ -76,12 +88,19 @@ int account_user_add(struct store_tx *tx, const struct account_user_spec *spec,
     return str_copy(ret_id, UUID_BYTES, str_of(id));
 }
 
+// Who was somebody else before is asked to sign in anew.
+static int end_sessions(struct store_tx *tx, const char *user_id)
+{
+    TRY(store_exec(tx, "DELETE FROM account_session WHERE user_id = ?", "s", user_id));
+    return store_exec(tx, "DELETE FROM account_link WHERE user_id = ?", "s", user_id);
+}
+
 int account_user_set_password(struct store_tx *tx, const char *user_id, const char *hash)
 {
     TRY(store_exec(tx, "UPDATE account_user SET password = ? WHERE id = ?", "ss", hash,
                    user_id));
     FAIL_IF(store_changes(tx) == 0, ERR_NOT_FOUND, "there is no such person");
-    return store_exec(tx, "DELETE FROM account_session WHERE user_id = ?", "s", user_id);
+    return end_sessions(tx, user_id);
 }
 
 int account_user_find(struct store_tx *tx, const char *name, char ret_id[UUID_BYTES])
@@ -94,20 +113,110 @@ int account_user_find(struct store_tx *tx, const char *name, char ret_id[UUID_BY
     return str_copy(ret_id, UUID_BYTES, str_of(id));
 }
 
-int rows_to_array(struct store_rows *rows, row_json_f *make, json_t **ret)
+// --- changes ----------------------------------------------------------------------------------
+
+struct user {
+    char *name;
+    char *partner_id; // NULL: none
+    char *plan;
+    enum account_role role;
+};
+
+static void user_clear(struct user *u)
 {
-    AUTO(json_free) json_t *array = json_array();
-    FAIL_IF(!array, ERR_NOMEM, "a list");
-    int any;
-    while ((any = store_next(rows)) > 0) {
-        json_t *item = NULL;
-        TRY(make(rows, &item));
-        FAIL_IF(json_array_append_new(array, item) < 0, ERR_NOMEM, "a list");
-    }
+    cstr_free(&u->name);
+    cstr_free(&u->partner_id);
+    cstr_free(&u->plan);
+}
+
+static int read_user(struct store_tx *tx, const char *user_id, struct user *ret)
+{
+    AUTO(store_rows_free) struct store_rows *r = NULL;
+    TRY(store_query(
+        tx, &r, "SELECT name, partner_id, plan_id, role FROM account_user WHERE id = ?",
+        "s", user_id));
+    int any = store_next(r);
     TRY(any);
-    *ret = TAKE(array);
+    FAIL_IF(any == 0, ERR_NOT_FOUND, "there is no such person");
+    TRY(cstr_dup(&ret->name, store_text(r, 0)));
+    TRY(store_is_null(r, 1) ? 0 : cstr_dup(&ret->partner_id, store_text(r, 1)));
+    TRY(cstr_dup(&ret->plan, store_text(r, 2)));
+    return account_role_parse(str_of(store_text(r, 3)), &ret->role);
+}
+
+// A house that nobody may let people into could be opened with its rows alone.
+static int check_last_admin(struct store_tx *tx, const struct user *u)
+{
+    int64_t admins = 0;
+    if (u->role != ACCOUNT_ADMIN) {
+        return 0;
+    }
+    TRY(store_get_i64(tx, &admins, "SELECT count(*) FROM account_user WHERE role = ?",
+                      "s", account_role_name(ACCOUNT_ADMIN)));
+    FAIL_IF(admins == 1, ERR_CONFLICT, "'%s' is the last administrator", u->name);
     return 0;
 }
+
+static int emit(struct store_tx *tx, const char *type, const char *user_id,
+                const char *actor, json_t *data)
+{
+    AUTO(json_free) json_t *owned = data;
+    AUTO(cstr_free) char *subject = NULL;
+    FAIL_IF(!owned, ERR_NOMEM, "an event");
+    TRY(cstr_printf(&subject, "user/%s", user_id));
+    return bus_emit(tx,
+                    &(struct bus_event){
+                        .type = type, .subject = subject, .actor = actor, .data = owned},
+                    NULL);
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+int account_user_edit(struct store_tx *tx, const char *user_id,
+                      const struct account_user_change *change, const char *actor)
+{
+    AUTO(user_clear) struct user was = {0};
+    TRY(read_user(tx, user_id, &was));
+    enum account_role role = change->role ? change->role : was.role;
+    const char *plan = change->plan ? change->plan : was.plan;
+    // Who is no partner's any more need not say so.
+    const char *partner = change->partner_id        ? change->partner_id
+                          : role == ACCOUNT_PARTNER ? was.partner_id
+                                                    : NULL;
+    TRY(check_partner(role, partner));
+    TRY(check_plan(tx, plan));
+    TRY(role == was.role ? 0 : check_last_admin(tx, &was));
+    TRY(store_exec(
+        tx, "UPDATE account_user SET role = ?, plan_id = ?, partner_id = ? WHERE id = ?",
+        "ssss", account_role_name(role), plan, partner, user_id));
+    if (role != was.role || !is_same(partner, was.partner_id)) {
+        TRY(end_sessions(tx, user_id));
+    }
+    if (change->password_hash) {
+        TRY(account_user_set_password(tx, user_id, change->password_hash));
+    }
+    return emit(tx, "user.edited.v1", user_id, actor,
+                json_pack("{s:s, s:s, s:s?}", "role", account_role_name(role), "plan",
+                          plan, "partner", partner));
+}
+
+int account_user_remove(struct store_tx *tx, const char *user_id, const char *actor)
+{
+    AUTO(user_clear) struct user was = {0};
+    TRY(read_user(tx, user_id, &was));
+    TRY(check_last_admin(tx, &was));
+    TRY(end_sessions(tx, user_id));
+    TRY(store_exec(tx, "DELETE FROM account_profile WHERE user_id = ?", "s", user_id));
+    TRY(store_exec(tx, "DELETE FROM account_user WHERE id = ?", "s", user_id));
+    return emit(
+        tx, "user.removed.v1", user_id, actor,
+        json_pack("{s:s, s:s}", "name", was.name, "role", account_role_name(was.role)));
+}
+
+// --- lists ------------------------------------------------------------------------------------
 
 static int user_json(const struct store_rows *r, json_t **ret)
 {
@@ -127,7 +236,7 @@ int account_users(struct store_tx *tx, json_t **ret)
                     "SELECT id, name, role, partner_id, plan_id, created_us "
                     "FROM account_user ORDER BY name",
                     ""));
-    return rows_to_array(rows, user_json, ret);
+    return store_array(rows, user_json, ret);
 }
 
 static int plan_json(const struct store_rows *r, json_t **ret)
@@ -146,7 +255,7 @@ int account_plans(struct store_tx *tx, json_t **ret)
                     "SELECT id, name, max_height, streams FROM account_plan "
                     "ORDER BY position",
                     ""));
-    return rows_to_array(rows, plan_json, ret);
+    return store_array(rows, plan_json, ret);
 }
 
 // One '@' with something on both sides, and nothing that ends a header line or a list.
@@ -199,5 +308,5 @@ int account_partners(struct store_tx *tx, json_t **ret)
     AUTO(store_rows_free) struct store_rows *rows = NULL;
     TRY(store_query(tx, &rows,
                     "SELECT id, name, email FROM account_partner ORDER BY name", ""));
-    return rows_to_array(rows, partner_json, ret);
+    return store_array(rows, partner_json, ret);
 }

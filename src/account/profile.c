@@ -21,7 +21,7 @@ int account_profiles(struct store_tx *tx, const char *user_id, json_t **ret)
                     "SELECT " PROFILE_COLUMNS " FROM account_profile WHERE user_id = ? "
                     "ORDER BY id",
                     "s", user_id));
-    return rows_to_array(rows, profile_json, ret);
+    return store_array(rows, profile_json, ret);
 }
 
 static int one(struct store_tx *tx, const char *user_id, const char *id, json_t **ret)

@@ -111,6 +111,18 @@ static int read_claim(struct store *store, const char *name, const char *peer,
     return 0;
 }
 
+// The check took its time, outside of a transaction: a new password since then ended all sessions,
+// and this one must not outlive them.
+static int check_unchanged(struct store_tx *tx, const struct claim *c)
+{
+    int64_t same = 0;
+    TRY(store_get_i64(tx, &same,
+                      "SELECT count(*) FROM account_user WHERE id = ? AND password = ?",
+                      "ss", c->user_id, c->hash));
+    FAIL_IF(same == 0, ERR_UNKNOWN_USER, "name or password is wrong");
+    return 0;
+}
+
 int account_sign_in(struct store *store, const char *name, const char *password,
                     const char *peer, char ret_token[ACCOUNT_TOKEN_BYTES])
 {
@@ -125,6 +137,7 @@ int account_sign_in(struct store *store, const char *name, const char *password,
     }
     AUTO(store_rollback) struct store_tx *tx = NULL;
     TRY(store_begin(store, STORE_WRITE, &tx));
+    TRY(check_unchanged(tx, &c));
     TRY(store_exec(tx, "DELETE FROM account_failure WHERE who = ?", "s", c.by_name));
     TRY(account_session_open(tx, c.user_id, ret_token));
     return store_commit(&tx);

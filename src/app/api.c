@@ -100,9 +100,11 @@ const struct http_route api_routes[] = {
 
     GET(API "/users", A, users_list, "People"),
     POST(API "/users", A, users_add, SMALL, "A new person"),
-    GET(API "/partners", O, partners_list, "Partners"),
+    PATCH(API "/users/{id}", A, users_edit, SMALL, "Change a person's role, plan, partner or password"),
+    DELETE(API "/users/{id}", A, users_remove, "Remove a person and what their profiles kept"),
+    GET(API "/partners", A, partners_list, "Partners"),
     POST(API "/partners", A, partners_add, SMALL, "A new partner"),
-    GET(API "/plans", O, plans_list, "Plans"),
+    GET(API "/plans", A, plans_list, "Plans"),
     GET(API "/openapi.json", HTTP_PUBLIC, openapi_get, "This document"),
 
     GET("/{rest*}", HTTP_PUBLIC, pages_get, "The pages"),

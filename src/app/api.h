@@ -141,18 +141,19 @@ int uploads_sweep(struct api *);
 
 http_handler_f api_session_create, api_session_get, api_session_end, api_session_choose,
     api_link_use, api_profiles_list, api_profiles_add, api_profiles_edit,
-    api_profiles_remove, api_users_list, api_users_add, api_partners_list,
-    api_partners_add, api_plans_list, api_home_get, api_titles_list, api_titles_get,
-    api_titles_edit, api_titles_withdraw, api_titles_restore, api_titles_rate,
-    api_search_get, api_list_get, api_list_add, api_list_remove, api_plays_open,
-    api_plays_beat, api_plays_close, api_plays_problem, api_uploads_options,
-    api_uploads_create, api_uploads_head, api_uploads_patch, api_uploads_delete,
-    api_deliveries_add, api_deliveries_list, api_deliveries_get, api_deliveries_again,
-    api_deliveries_report, api_deliveries_still, api_deliveries_frame,
-    api_deliveries_times, api_requests_list, api_requests_get, api_jobs_list,
-    api_jobs_get, api_jobs_log, api_jobs_rerun, api_jobs_cancel, api_findings_list,
-    api_findings_waive, api_findings_reopen, api_events_follow, api_history_get,
-    api_openapi_get, api_health_get, api_media_get, api_art_get, api_pages_get;
+    api_profiles_remove, api_users_list, api_users_add, api_users_edit, api_users_remove,
+    api_partners_list, api_partners_add, api_plans_list, api_home_get, api_titles_list,
+    api_titles_get, api_titles_edit, api_titles_withdraw, api_titles_restore,
+    api_titles_rate, api_search_get, api_list_get, api_list_add, api_list_remove,
+    api_plays_open, api_plays_beat, api_plays_close, api_plays_problem,
+    api_uploads_options, api_uploads_create, api_uploads_head, api_uploads_patch,
+    api_uploads_delete, api_deliveries_add, api_deliveries_list, api_deliveries_get,
+    api_deliveries_again, api_deliveries_report, api_deliveries_still,
+    api_deliveries_frame, api_deliveries_times, api_requests_list, api_requests_get,
+    api_jobs_list, api_jobs_get, api_jobs_log, api_jobs_rerun, api_jobs_cancel,
+    api_findings_list, api_findings_waive, api_findings_reopen, api_events_follow,
+    api_history_get, api_openapi_get, api_health_get, api_media_get, api_art_get,
+    api_pages_get;
 http_open_body_f api_uploads_open;
 
 // Sends what flow and bus say to the event streams.

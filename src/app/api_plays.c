@@ -210,7 +210,8 @@ static int report_problem(struct store_tx *tx, struct http_request *req,
     AUTO(cstr_free) char *subject = NULL, *detector = NULL;
     TRY(viewing_play_title(tx, play_id, who->user_id, title_id));
     TRY(cstr_printf(&subject, "title/%s", title_id));
-    TRY(cstr_printf(&detector, "viewer/%s", who->user_id)); // two people are two findings
+    // Two people are two findings.
+    TRY(cstr_printf(&detector, "viewer/%s@1", who->user_id));
     struct finding f = finding_about_file("viewer_report", FINDING_WARNING);
     f.start_pts = position_us;
     f.end_pts = position_us + 1;

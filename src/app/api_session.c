@@ -196,6 +196,68 @@ int api_users_add(struct http_request *req, struct http_response *res, void *use
         json_pack("{s:s, s:s, s:s}", "id", id, "name", spec.name, "role", role));
 }
 
+// A member that is there and no text is a mistake, not an absence.
+static int optional_text(const json_t *body, const char *key, const char **ret)
+{
+    const json_t *value = json_object_get(body, key);
+    FAIL_IF(value && !json_is_string(value), ERR_INVALID, "'%s' is a text", key);
+    *ret = json_string_value(value);
+    return 0;
+}
+
+static int read_change(const json_t *body, struct account_user_change *ret,
+                       char hash[ACCOUNT_PASSWORD_HASH_BYTES])
+{
+    const char *role = NULL, *password = NULL;
+    FAIL_IF(!json_is_object(body), ERR_INVALID, "a change is an object");
+    TRY(optional_text(body, "role", &role));
+    TRY(optional_text(body, "plan", &ret->plan));
+    TRY(optional_text(body, "partner", &ret->partner_id));
+    TRY(optional_text(body, "password", &password));
+    FAIL_IF(!role && !ret->plan && !ret->partner_id && !password, ERR_INVALID,
+            "a change names role, plan, partner or password");
+    TRY(role ? account_role_parse(str_of(role), &ret->role) : 0);
+    if (password) {
+        TRY(account_password_hash(password, hash));
+        ret->password_hash = hash;
+    }
+    return 0;
+}
+
+int api_users_edit(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(json_free) json_t *body = NULL, *partner = NULL;
+    struct account_user_change change = {0};
+    char hash[ACCOUNT_PASSWORD_HASH_BYTES];
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(http_request_json(req, &body));
+    TRY(read_change(body, &change, hash));
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    if (change.partner_id) {
+        TRY(account_partner(tx, change.partner_id, &partner));
+        change.partner_id = json_str_or(partner, "id", NULL);
+    }
+    TRY(account_user_edit(tx, id, &change, api_actor(req)));
+    TRY(api_commit(api, &tx));
+    return api_done(res);
+}
+
+int api_users_remove(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(viewing_forget_person(tx, id));
+    TRY(account_user_remove(tx, id, api_actor(req)));
+    TRY(api_commit(api, &tx));
+    return api_done(res);
+}
+
 int api_partners_list(struct http_request *req, struct http_response *res, void *user)
 {
     struct api *api = user;

@@ -249,6 +249,67 @@ static void uploads_survive_the_server(void **state)
     assert_true(fs_exists(kept));
 }
 
+// --- people ---------------------------------------------------------------------------------
+
+static void administrators_change_people(void **state)
+{
+    struct place *p = *state;
+    AUTO(world_answer_clear) struct answer a = {0};
+    const char *boss = token_of(p, ACCOUNT_ADMIN);
+    ASK(p, &a, .method = "POST", .path = "/api/v1/users", .token = boss,
+        .json = "{\"name\":\"kim\",\"role\":\"operator\",\"password\":\"first word\"}");
+    assert_int_equal(a.status, 201);
+    char kim[120];
+    snprintf(kim, sizeof kim, "/api/v1/users/%s", json_str_or(a.json, "id", ""));
+    ASK(p, &a, .method = "POST", .path = "/api/v1/session",
+        .json = "{\"name\":\"kim\",\"password\":\"first word\"}");
+    char token[64];
+    assert_int_equal(
+        str_copy(token, sizeof token, str_of(json_str_or(a.json, "token", ""))), 0);
+    ASK(p, &a, .method = "GET", .path = "/api/v1/jobs", .token = token);
+    assert_int_equal(a.status, 200);
+    // Not by oneself, not by halves, not to what there is not.
+    ASK(p, &a, .method = "PATCH", .path = kim, .token = token,
+        .json = "{\"role\":\"admin\"}");
+    assert_int_equal(a.status, 403);
+    static const struct {
+        const char *json;
+        long status;
+    } bad[] = {{"{}", 400},
+               {"[]", 400},
+               {"{\"role\":\"king\"}", 400},
+               {"{\"role\":7}", 400},
+               {"{\"role\":\"partner\"}", 400},
+               {"{\"plan\":\"golden\"}", 404},
+               {"{\"password\":\"short\"}", 400}};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        ASK(p, &a, .method = "PATCH", .path = kim, .token = boss, .json = bad[i].json);
+        assert_int_equal(a.status, bad[i].status);
+    }
+    ASK(p, &a, .method = "PATCH", .path = kim, .token = boss,
+        .json = "{\"role\":\"viewer\",\"plan\":\"basic\"}");
+    assert_int_equal(a.status, 204);
+    ASK(p, &a, .method = "GET", .path = "/api/v1/home", .token = token);
+    assert_int_equal(a.status, 401); // the old session is over
+    ASK(p, &a, .method = "POST", .path = "/api/v1/session",
+        .json = "{\"name\":\"kim\",\"password\":\"first word\"}");
+    assert_int_equal(a.status, 200);
+    assert_string_equal(json_str_or(json_object_get(a.json, "plan"), "id", ""), "basic");
+    assert_string_equal(json_str_or(json_object_get(a.json, "user"), "role", ""),
+                        "viewer");
+    ASK(p, &a, .method = "DELETE", .path = kim, .token = boss);
+    assert_int_equal(a.status, 204);
+    ASK(p, &a, .method = "POST", .path = "/api/v1/session",
+        .json = "{\"name\":\"kim\",\"password\":\"first word\"}");
+    assert_int_equal(a.status, 401);
+    ASK(p, &a, .method = "DELETE", .path = kim, .token = boss);
+    assert_int_equal(a.status, 404);
+    char own[120];
+    snprintf(own, sizeof own, "/api/v1/users/%s", p->people[ACCOUNT_ROLE_INDEX_ADMIN].id);
+    ASK(p, &a, .method = "DELETE", .path = own, .token = boss);
+    assert_int_equal(a.status, 409); // the last administrator
+}
+
 // --- pages ----------------------------------------------------------------------------------
 
 static void every_state_of_a_page_is_a_link(void **state)
@@ -292,6 +353,7 @@ int main(void)
         cmocka_unit_test(the_document_names_every_route),
         cmocka_unit_test(sessions_come_as_cookies_and_tokens),
         cmocka_unit_test(uploads_survive_the_server),
+        cmocka_unit_test(administrators_change_people),
         cmocka_unit_test(every_state_of_a_page_is_a_link),
     };
     int failed = cmocka_run_group_tests(tests, world_setup, world_teardown);

@@ -3,6 +3,7 @@
 // user and partner. Passwords come through stdin only: a command line is read by everybody.
 #include "account/account.h"
 #include "app/commands.h"
+#include "viewing/viewing.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -120,6 +121,55 @@ int user_password_run(const struct args *args)
     return err < 0 ? command_failed(args, err) : ARGS_DONE;
 }
 
+static int user_set(const struct args *args, struct store *store)
+{
+    char id[UUID_BYTES], partner[UUID_BYTES];
+    struct account_user_change change = {.plan = args_text(args, "plan", NULL)};
+    if (args_has(args, "role")) {
+        TRY(account_role_parse(str_of(args_text(args, "role", "")), &change.role));
+    }
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(store, STORE_WRITE, &tx));
+    if (args_has(args, "partner")) {
+        TRY(partner_id(tx, args_text(args, "partner", ""), partner));
+        change.partner_id = partner;
+    }
+    TRY(account_user_find(tx, args_operand(args, 0), id));
+    TRY(account_user_edit(tx, id, &change, "system"));
+    return store_commit(&tx);
+}
+
+int user_set_run(const struct args *args)
+{
+    AUTO(store_close) struct store *store = NULL;
+    if (!args_has(args, "role") && !args_has(args, "plan") &&
+        !args_has(args, "partner")) {
+        return args_wrong(args, "--role, --plan or --partner says what is to change");
+    }
+    int err = command_open(args, &store);
+    err = err < 0 ? err : user_set(args, store);
+    return err < 0 ? command_failed(args, err) : ARGS_DONE;
+}
+
+static int user_remove(const struct args *args, struct store *store)
+{
+    char id[UUID_BYTES];
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(store, STORE_WRITE, &tx));
+    TRY(account_user_find(tx, args_operand(args, 0), id));
+    TRY(viewing_forget_person(tx, id));
+    TRY(account_user_remove(tx, id, "system"));
+    return store_commit(&tx);
+}
+
+int user_remove_run(const struct args *args)
+{
+    AUTO(store_close) struct store *store = NULL;
+    int err = command_open(args, &store);
+    err = err < 0 ? err : user_remove(args, store);
+    return err < 0 ? command_failed(args, err) : ARGS_DONE;
+}
+
 static int user_link(const struct args *args, struct store *store,
                      char ret_token[ACCOUNT_TOKEN_BYTES])
 {
@@ -164,7 +214,7 @@ int user_link_run(const struct args *args)
 typedef int people_f(struct store_tx *, json_t **ret);
 
 static int people_run(const struct args *args, const char *name, people_f *list,
-                      const char *const keys[3])
+                      const char *const keys[4])
 {
     AUTO(store_close) struct store *store = NULL;
     AUTO(store_rollback) struct store_tx *tx = NULL;
@@ -183,21 +233,22 @@ static int people_run(const struct args *args, const char *name, people_f *list,
     }
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *item = json_array_get(items, i);
-        printf("%s  %-20s %s\n", json_str_or(item, keys[0], "-"),
-               json_str_or(item, keys[1], "-"), json_str_or(item, keys[2], "-"));
+        printf("%s  %-20s %-9s %s\n", json_str_or(item, keys[0], "-"),
+               json_str_or(item, keys[1], "-"), json_str_or(item, keys[2], "-"),
+               keys[3] ? json_str_or(item, keys[3], "-") : "");
     }
     return ARGS_DONE;
 }
 
 int user_list_run(const struct args *args)
 {
-    static const char *const keys[3] = {"id", "name", "role"};
+    static const char *const keys[4] = {"id", "name", "role", "plan"};
     return people_run(args, "users", account_users, keys);
 }
 
 int partner_list_run(const struct args *args)
 {
-    static const char *const keys[3] = {"id", "name", "email"};
+    static const char *const keys[4] = {"id", "name", "email", NULL};
     return people_run(args, "partners", account_partners, keys);
 }
 

@@ -174,6 +174,19 @@ static const struct args_option user_add_options[] = {
     DATA,
     JSON,
 };
+static const struct args_option user_set_options[] = {
+    {.name = "role",
+     .kind = ARGS_CHOICE,
+     .value = "viewer|operator|admin|partner|agent",
+     .help = "What they may do from now on"},
+    {.name = "partner",
+     .kind = ARGS_TEXT,
+     .value = "P",
+     .help = "The partner they deliver for (role partner)"},
+    {.name = "plan", .kind = ARGS_TEXT, .value = "ID", .help = "Their plan"},
+    DATA,
+};
+static const struct args_option data_alone[] = {DATA};
 static const struct args_option user_password_options[] = {
     {.name = "password-stdin",
      .kind = ARGS_NONE,
@@ -265,6 +278,25 @@ static const struct args_command commands[] = {
      .operands = "",
      OPTIONS(data_json),
      .run = user_list_run},
+    {.path = "user set",
+     .summary = "Changes a person's role, plan or partner",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     OPTIONS(user_set_options),
+     .run = user_set_run,
+     .about =
+         "Another role or partner signs the person out everywhere; a plan holds from "
+         "the next request on."},
+    {.path = "user remove",
+     .summary = "Removes a person and what their profiles kept",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     OPTIONS(data_alone),
+     .run = user_remove_run},
     {.path = "user password",
      .summary = "Sets a person's password",
      .operands = "NAME",

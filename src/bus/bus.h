@@ -49,9 +49,10 @@ int bus_follower_tell(struct bus_follower *, json_t *message);
 
 // --- findings register --------------------------------------------------------------------
 
-// Identified by subject, kind, place and detector ("name@version"): a rerun updates, never
-// duplicates. Findings of (subject, detector in any version) that `list` no longer holds become
-// `fixed`. Event findings.changed.v1 {"detector","found","opened","fixed"} about the subject.
+// Identified by subject, kind, place and detector ("name@version", else ERR_INVALID): a rerun updates,
+// never duplicates. Findings of (subject, detector in any version) that `list` no longer holds become
+// `fixed`; what was waived stays so where another version finds it at the same place.
+// Event findings.changed.v1 {"detector","found","opened","fixed"} about the subject.
 int bus_findings_put(struct store_tx *, const char *subject, const char *detector,
                      const struct findings *list);
 // One more, without fixing others ("report a problem").

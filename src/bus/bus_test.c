@@ -283,6 +283,44 @@ static void a_rerun_updates_and_fixes(void **state)
     assert_int_equal(json_array_size(none) + json_array_size(other), 0);
 }
 
+static void a_waiver_outlives_the_detectors_version(void **state)
+{
+    struct stage *s = *state;
+    put(s, "inspect@1.2", 2, 100, 200);
+    AUTO(json_free) json_t *open = list_of(s, "delivery/1", "open");
+    size_t at_100 = json_i64_or(json_array_get(open, 0), "start_frame", 0) == 100 ? 0 : 1;
+    begin(s);
+    assert_int_equal(
+        bus_finding_waive(s->tx, json_str_or(json_array_get(open, at_100), "id", ""),
+                          "a night scene", clock_wall_us() + 3600000000, "user/1"),
+        0);
+    commit(s);
+    // The same name in another place, and another name in the same place, are nobody's waiver.
+    put(s, "other@1", 1, 100);
+    put(s, "inspect@1.3", 3, 100, 200, 300);
+    assert_int_equal(count_of(s, "fixed"), 2);
+    assert_int_equal(count_of(s, "open"), 3);
+    AUTO(json_free) json_t *waived = list_of(s, "delivery/1", "waived");
+    assert_int_equal(json_array_size(waived), 1);
+    const json_t *f = json_array_get(waived, 0);
+    assert_string_equal(json_str_or(f, "detector", ""), "inspect@1.3");
+    assert_string_equal(json_str_or(f, "waived_why", ""), "a night scene");
+    assert_int_equal(json_i64_or(f, "start_frame", 0), 100);
+}
+
+static void a_detector_has_a_version(void **state)
+{
+    struct stage *s = *state;
+    static const char *const bad[] = {"inspect", "@1", "inspect@", ""};
+    struct findings none = {0};
+    begin(s);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_int_equal(bus_findings_put(s->tx, "delivery/1", bad[i], &none),
+                         ERR_INVALID);
+    }
+    commit(s);
+}
+
 static void waivers_need_a_reason_and_end(void **state)
 {
     struct stage *s = *state;
@@ -628,6 +666,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_follower_hears_each_event_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_rerun_updates_and_fixes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_waiver_outlives_the_detectors_version, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_detector_has_a_version, setup, teardown),
         cmocka_unit_test_setup_teardown(waivers_need_a_reason_and_end, setup, teardown),
         cmocka_unit_test_setup_teardown(findings_come_in_pages, setup, teardown),
         cmocka_unit_test(a_body_survives_quoted_printable),

@@ -49,6 +49,9 @@ const struct store_migration bus_migrations[] = {
      "  error TEXT,"
      "  sent_us INTEGER);"
      "CREATE INDEX notice_due ON notice (due_us) WHERE due_us IS NOT NULL;"},
+    // A detector is name@version; what was written before that was insisted on is version 0.
+    {"bus", 4,
+     "UPDATE finding SET detector = detector || '@0' WHERE instr(detector, '@') = 0;"},
 };
 const size_t bus_migration_count = ARRAY_LEN(bus_migrations);
 
@@ -92,19 +95,6 @@ static int to_cloud_event(const struct store_rows *r, json_t **ret)
         ret);
 }
 
-static int gather(struct store_rows *r, json_t **ret)
-{
-    AUTO(json_free) json_t *list = json_array();
-    int more;
-    while ((more = store_next(r)) > 0) {
-        json_t *event = NULL;
-        TRY(to_cloud_event(r, &event));
-        FAIL_IF(json_array_append_new(list, event) < 0, ERR_NOMEM, "events");
-    }
-    TRY(more);
-    return json_made(TAKE(list), ret);
-}
-
 #define COLUMNS "seq, type, subject, actor, correlation, causation, time_us, data"
 
 int bus_read(struct store_tx *tx, int64_t after, const char *subject, int limit,
@@ -115,7 +105,7 @@ int bus_read(struct store_tx *tx, int64_t after, const char *subject, int limit,
         TRY(store_query(
             tx, &r, "SELECT " COLUMNS " FROM event WHERE seq > ? ORDER BY seq LIMIT ?",
             "ii", after, (int64_t)limit));
-        return gather(r, ret);
+        return store_array(r, to_cloud_event, ret);
     }
     AUTO(cstr_free) char *end = NULL;
     TRY(bus_prefix_end(subject, &end));
@@ -128,7 +118,7 @@ int bus_read(struct store_tx *tx, int64_t after, const char *subject, int limit,
             : "SELECT " COLUMNS " FROM event NOT INDEXED"
               " WHERE subject >= ? AND subject < ? AND seq > ? ORDER BY seq LIMIT ?";
     TRY(store_query(tx, &r, sql, "ssii", subject, end, after, (int64_t)limit));
-    return gather(r, ret);
+    return store_array(r, to_cloud_event, ret);
 }
 
 int bus_last_seq(struct store_tx *tx, int64_t *ret)

@@ -5,7 +5,7 @@
 // evidence) is that of the last time it was seen.
 //
 // A detector is written "name@version". A new version speaks for the old one: what it does not find
-// any more is fixed.
+// any more is fixed, and what was waived of it stays waived where the new one finds it too.
 #include "bus/internal.h"
 
 #include <stdlib.h>
@@ -34,7 +34,78 @@ struct seen {
     const char *detector;
     const char *owner;
     int64_t now_us;
+    char *from, *end; // the detector in whatever version: from <= text < end
+    int64_t waived;   // of other versions: nearly always none
 };
+
+static void seen_clear(struct seen *s)
+{
+    cstr_free(&s->from);
+    cstr_free(&s->end);
+}
+
+// A moment that no earlier look at this subject had, so that "seen now" tells this look alone.
+static int moment_of(struct store_tx *tx, const char *subject, int64_t *ret)
+{
+    int64_t last_us = 0;
+    TRY(store_get_i64(
+        tx, &last_us,
+        "SELECT coalesce(max(seen_last_us), 0) FROM finding WHERE subject = ?", "s",
+        subject));
+    *ret = MAX(clock_wall_us(), last_us + 1);
+    return 0;
+}
+
+static int seen_begin(struct store_tx *tx, struct seen *s)
+{
+    struct str version = str_of(s->detector), name;
+    str_next(&version, '@', &name);
+    FAIL_IF(!name.len || !version.len, ERR_INVALID,
+            "a detector is name@version, not '%s'", s->detector);
+    TRY(cstr_printf(&s->from, STR_FMT "@", STR_ARG(name)));
+    TRY(bus_prefix_end(s->from, &s->end));
+    TRY(store_get_i64(
+        tx, &s->waived,
+        "SELECT count(*) FROM finding WHERE subject = ? AND state = 'waived'"
+        " AND detector >= ? AND detector < ? AND detector <> ?",
+        "ssss", s->subject, s->from, s->end, s->detector));
+    return moment_of(tx, s->subject, &s->now_us);
+}
+
+// The finding of an older version at the same place that somebody waived. ERR_NOT_FOUND.
+static int waived_before(struct store_tx *tx, const struct seen *seen, const char *kind,
+                         const json_t *finding, char **ret_id)
+{
+    return store_get_text(
+        tx, ret_id,
+        "SELECT id FROM finding WHERE subject = ?1 AND kind = ?2 AND state = 'waived'"
+        " AND detector >= ?3 AND detector < ?4 AND detector <> ?5"
+        " AND json_extract(finding, '$.stream') IS json_extract(?6, '$.stream')"
+        " AND json_extract(finding, '$.start_frame') IS json_extract(?6, '$.start_frame')"
+        " AND json_extract(finding, '$.end_frame') IS json_extract(?6, '$.end_frame')"
+        " AND json_extract(finding, '$.start_pts') IS json_extract(?6, '$.start_pts')"
+        " AND json_extract(finding, '$.end_pts') IS json_extract(?6, '$.end_pts')"
+        " AND json_extract(finding, '$.time_base') IS json_extract(?6, '$.time_base')"
+        " ORDER BY id DESC LIMIT 1",
+        "sssssj", seen->subject, kind, seen->from, seen->end, seen->detector, finding);
+}
+
+// 1 when the new finding is waived as its older one was.
+static int inherit_waiver(struct store_tx *tx, const struct seen *seen, const char *kind,
+                          const json_t *finding, const char *id)
+{
+    AUTO(cstr_free) char *older = NULL;
+    int err = waived_before(tx, seen, kind, finding, &older);
+    if (err < 0) {
+        return err == ERR_NOT_FOUND ? 0 : err;
+    }
+    TRY(store_exec(tx,
+                   "UPDATE finding SET state = 'waived', (waived_until_us, waived_why) ="
+                   " (SELECT waived_until_us, waived_why FROM finding WHERE id = ?)"
+                   " WHERE id = ?",
+                   "ss", older, id));
+    return 1;
+}
 
 // 1 when the finding is new or open again, 0 when it was known.
 static int put_one(struct store_tx *tx, const struct seen *seen, const struct finding *f,
@@ -65,28 +136,22 @@ static int put_one(struct store_tx *tx, const struct seen *seen, const struct fi
         "sbssssjii", id, (const void *)identity.bytes, (size_t)HASH_BYTES, seen->subject,
         f->kind, seen->detector, seen->owner, finding, seen->now_us, seen->now_us));
     TRY(str_copy(ret_id, UUID_BYTES, str_of(kept)));
+    if (err == ERR_NOT_FOUND && seen->waived) {
+        int waived = inherit_waiver(tx, seen, f->kind, finding, kept);
+        TRY(waived);
+        return !waived;
+    }
     return !known_open;
 }
 
 // What this detector, in whatever version, found earlier and no more.
 static int fix_unseen(struct store_tx *tx, const struct seen *seen)
 {
-    AUTO(cstr_free) char *name = NULL;
-    AUTO(cstr_free) char *from = NULL;
-    AUTO(cstr_free) char *end = NULL;
-    TRY(cstr_dup(&name, seen->detector));
-    char *at = strchr(name, '@');
-    if (at) {
-        *at = '\0';
-    }
-    TRY(cstr_printf(&from, "%s@", name));
-    TRY(bus_prefix_end(from, &end));
-    return store_exec(
-        tx,
-        "UPDATE finding SET state = 'fixed', waived_until_us = NULL,"
-        " waived_why = NULL WHERE subject = ? AND state != 'fixed' AND"
-        " seen_last_us != ? AND (detector = ? OR (detector >= ? AND detector < ?))",
-        "sisss", seen->subject, seen->now_us, name, from, end);
+    return store_exec(tx,
+                      "UPDATE finding SET state = 'fixed', waived_until_us = NULL,"
+                      " waived_why = NULL WHERE subject = ? AND state != 'fixed' AND"
+                      " seen_last_us != ? AND detector >= ? AND detector < ?",
+                      "siss", seen->subject, seen->now_us, seen->from, seen->end);
 }
 
 static int emit(struct store_tx *tx, const char *type, const char *subject,
@@ -100,24 +165,12 @@ static int emit(struct store_tx *tx, const char *type, const char *subject,
                     NULL);
 }
 
-// A moment that no earlier look at this subject had, so that "seen now" tells this look alone.
-static int moment_of(struct store_tx *tx, const char *subject, int64_t *ret)
-{
-    int64_t last_us = 0;
-    TRY(store_get_i64(
-        tx, &last_us,
-        "SELECT coalesce(max(seen_last_us), 0) FROM finding WHERE subject = ?", "s",
-        subject));
-    *ret = MAX(clock_wall_us(), last_us + 1);
-    return 0;
-}
-
 int bus_findings_put(struct store_tx *tx, const char *subject, const char *detector,
                      const struct findings *list)
 {
-    struct seen seen = {subject, detector, NULL, 0};
+    AUTO(seen_clear) struct seen seen = {.subject = subject, .detector = detector};
     int64_t opened = 0;
-    TRY(moment_of(tx, subject, &seen.now_us));
+    TRY(seen_begin(tx, &seen));
     vec_for_each (f, &list->items) {
         char id[UUID_BYTES];
         int fresh = put_one(tx, &seen, f, id);
@@ -138,8 +191,9 @@ int bus_findings_put(struct store_tx *tx, const char *subject, const char *detec
 int bus_finding_add(struct store_tx *tx, const char *subject, const char *detector,
                     const char *owner, const struct finding *f, char ret_id[UUID_BYTES])
 {
-    struct seen seen = {subject, detector, owner, 0};
-    TRY(moment_of(tx, subject, &seen.now_us));
+    AUTO(seen_clear)
+    struct seen seen = {.subject = subject, .detector = detector, .owner = owner};
+    TRY(seen_begin(tx, &seen));
     TRY(put_one(tx, &seen, f, ret_id));
     return emit(tx, "finding.reported.v1", subject, owner,
                 json_pack("{s:s, s:s, s:s}", "id", ret_id, "kind", f->kind, "detector",
@@ -223,17 +277,9 @@ int bus_findings_list(struct store_tx *tx, const struct bus_finding_query *q,
                       json_t **ret)
 {
     FAIL_IF(q->limit < 1 || q->limit > 1000, ERR_INVALID, "a limit between 1 and 1000");
-    AUTO(json_free) json_t *list = json_array();
     AUTO(store_rows_free) struct store_rows *r = NULL;
     TRY(open_query(tx, q, &r));
-    int more;
-    while ((more = store_next(r)) > 0) {
-        json_t *object = NULL;
-        TRY(row_json(r, &object));
-        FAIL_IF(json_array_append_new(list, object) < 0, ERR_NOMEM, "findings");
-    }
-    TRY(more);
-    return json_made(TAKE(list), ret);
+    return store_array(r, row_json, ret);
 }
 
 // --- waivers -----------------------------------------------------------------------------------------

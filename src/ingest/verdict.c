@@ -170,12 +170,32 @@ static int verdict_event(struct store_tx *tx, const struct verdict *v,
                : 0;
 }
 
+// "inspect@2.1.1.1": whatever looks at a film decides what is found, so that the versions of all such
+// steps are the detector's.
+static int findings_register(struct store_tx *tx, const char *subject,
+                             const struct findings *findings)
+{
+    AUTO(buf_free) struct buf detector = {0};
+    buf_cstr(&detector, "inspect");
+    char before = '@';
+    for (size_t i = 0; i < ingest_step_type_count; i++) {
+        const struct flow_step_type *type = &ingest_step_types[i];
+        if (strcmp(type->name, "probe") == 0 ||
+            str_starts(str_of(type->name), "inspect.")) {
+            buf_printf(&detector, "%c%u", before, type->version);
+            before = '.';
+        }
+    }
+    TRY(detector.err);
+    return bus_findings_put(tx, subject, detector.data, findings);
+}
+
 int verdict_apply(struct store_tx *tx, void *user)
 {
     const struct verdict *v = user;
     char subject[SUBJECT_BYTES];
     subject_of("delivery", v->delivery->id, subject);
-    TRY(bus_findings_put(tx, subject, "inspect", &v->inspected->findings));
+    TRY(findings_register(tx, subject, &v->inspected->findings));
     AUTO(json_free) json_t *findings = NULL, *why = NULL;
     TRY(findings_to_json(&v->inspected->findings, &findings));
     enum ingest_verdict verdict = INGEST_REFUSE;
@@ -216,7 +236,7 @@ int verdict_revoke_apply(struct store_tx *tx, void *user)
     char hex[HASH_HEX_BYTES], subject[SUBJECT_BYTES];
     hash_hex(&blob, hex);
     subject_of("delivery", v->delivery->id, subject);
-    TRY(bus_findings_put(tx, subject, "inspect", &v->inspected->findings));
+    TRY(findings_register(tx, subject, &v->inspected->findings));
     TRY(store_exec(tx,
                    "UPDATE ingest_delivery SET report = ?, verdict = 'refuse', why = ?, "
                    "state = 'refused', finished_us = ? WHERE id = ?",
