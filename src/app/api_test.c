@@ -150,7 +150,8 @@ static void sessions_come_as_cookies_and_tokens(void **state)
     ASK(p, &a, .method = "DELETE", .path = "/api/v1/session", .headers = line);
     assert_int_equal(a.status, 204);
     ASK(p, &a, .method = "GET", .path = "/api/v1/session", .headers = line);
-    assert_int_equal(a.status, 401);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(a.body.data, "null");
 
     snprintf(line, sizeof line, "/link/%s", link);
     ASK(p, &a, .method = "GET", .path = line, .headers = "X-Forwarded-Proto: https");
@@ -175,6 +176,33 @@ static void send_piece(struct place *p, const char *path, const char *from,
              from);
     ASK(p, a, .method = "PATCH", .path = path, .token = token_of(p, ACCOUNT_PARTNER),
         .headers = headers, .bytes = bytes);
+}
+
+// A job says of every type of step which others it waits for, and of no type twice.
+static void job_tells_its_graph(struct place *p, const char *job)
+{
+    AUTO(world_answer_clear) struct answer a = {0};
+    char path[200];
+    snprintf(path, sizeof path, "/api/v1/jobs/%s", job);
+    ASK(p, &a, .method = "GET", .path = path, .token = token_of(p, ACCOUNT_OPERATOR));
+    assert_int_equal(a.status, 200);
+    json_t *graph = json_object_get(a.json, "graph"), *known = json_object(), *node,
+           *type;
+    size_t i, k;
+    assert_int_equal(json_array_size(graph), ingest_step_type_count);
+    json_array_foreach(graph, i, node)
+    {
+        // In the order of the work: whatever is waited for has come before.
+        json_array_foreach(json_object_get(node, "after"), k, type)
+        {
+            assert_non_null(json_object_get(known, json_string_value(type)));
+        }
+        json_object_set_new(known, json_str_or(node, "type", ""), json_true());
+    }
+    for (i = 0; i < ingest_step_type_count; i++) {
+        assert_non_null(json_object_get(known, ingest_step_types[i].name));
+    }
+    json_decref(known);
 }
 
 static void uploads_survive_the_server(void **state)
@@ -224,6 +252,7 @@ static void uploads_survive_the_server(void **state)
     ASK(p, &a, .method = "POST", .path = "/api/v1/deliveries",
         .token = token_of(p, ACCOUNT_PARTNER), .json = body.data);
     assert_int_equal(a.status, 201);
+    job_tells_its_graph(p, json_str_or(a.json, "job_id", ""));
     char delivery[200];
     snprintf(delivery, sizeof delivery, "/api/v1/deliveries/%s",
              json_str_or(a.json, "delivery_id", ""));

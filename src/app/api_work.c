@@ -274,12 +274,15 @@ int api_jobs_get(struct http_request *req, struct http_response *res, void *user
 {
     struct api *api = user;
     AUTO(store_rollback) struct store_tx *tx = NULL;
-    json_t *job = NULL;
+    AUTO(json_free) json_t *job = NULL;
+    json_t *graph = NULL;
     const char *id = NULL;
     TRY(api_id(req, &id));
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(flow_job(tx, id, &job));
-    return http_json(res, 200, job);
+    TRY(ingest_graph(&graph));
+    FAIL_IF(json_object_set_new(job, "graph", graph) < 0, ERR_NOMEM, "a job");
+    return http_json(res, 200, TAKE(job));
 }
 
 int api_jobs_log(struct http_request *req, struct http_response *res, void *user)
@@ -298,10 +301,10 @@ int api_jobs_log(struct http_request *req, struct http_response *res, void *user
     return 0;
 }
 
-typedef int job_action_f(struct store_tx *, const char *job, const char *actor);
+typedef int action_f(struct store_tx *, const char *id, const char *actor);
 
-static int act_on_job(struct http_request *req, struct http_response *res,
-                      struct api *api, job_action_f *act)
+static int act_on(struct http_request *req, struct http_response *res, struct api *api,
+                  action_f *act)
 {
     AUTO(store_rollback) struct store_tx *tx = NULL;
     const char *id = NULL;
@@ -314,12 +317,12 @@ static int act_on_job(struct http_request *req, struct http_response *res,
 
 int api_jobs_rerun(struct http_request *req, struct http_response *res, void *user)
 {
-    return act_on_job(req, res, user, flow_rerun);
+    return act_on(req, res, user, flow_rerun);
 }
 
 int api_jobs_cancel(struct http_request *req, struct http_response *res, void *user)
 {
-    return act_on_job(req, res, user, flow_cancel);
+    return act_on(req, res, user, flow_cancel);
 }
 
 // --- findings -------------------------------------------------------------------------------
@@ -361,5 +364,5 @@ int api_findings_waive(struct http_request *req, struct http_response *res, void
 
 int api_findings_reopen(struct http_request *req, struct http_response *res, void *user)
 {
-    return act_on_job(req, res, user, bus_finding_reopen);
+    return act_on(req, res, user, bus_finding_reopen);
 }

@@ -165,6 +165,9 @@ int ingest_film(struct store *, const char *delivery_id, const char *job_id,
 // For flow_executor_config and flow_step_main.
 extern const struct flow_step_type ingest_step_types[];
 extern const size_t ingest_step_type_count;
+// What waits for what, for showing: [{"type","after":[type…]}] in the order of the work. A film
+// need not have steps of each type.
+int ingest_graph(json_t **ret);
 
 struct ingest_config {
     struct store *store;

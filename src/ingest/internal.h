@@ -105,6 +105,7 @@ int want_inspection(struct flow_run *, const struct wish *, struct inspected *re
 struct packaged {
     struct hash package;
     int64_t duration_us;
+    char tint[MEDIA_TINT_BYTES]; // of the poster
 };
 // 1 and *ret, 0 while steps run, <0 with the failed step's reason.
 int want_package(struct flow_run *, const struct wish *, const struct inspected *,
@@ -147,7 +148,7 @@ int title_describe(struct store_tx *, const char *title_id, const struct ingest_
 int title_name(struct store_tx *, const char *title_id, char **ret);
 // The package is what viewers of the title get from now on.
 int title_publish(struct store_tx *, struct flow_run *, const struct delivery *,
-                  const char *package_hex, const json_t *package);
+                  const struct packaged *, const json_t *package);
 // Where a partner's mail goes; *ret NULL where none is known.
 int partner_mail(struct store_tx *, const char *partner, char **ret);
 

@@ -19,10 +19,42 @@ const struct flow_step_type ingest_step_types[] = {
     {"encode.audio", 1, 200LL * MIB, step_encode_audio},
     {"assemble", 1, 100LL * MIB, step_assemble},
     {"captions", 1, 100LL * MIB, step_captions},
-    {"stills", 1, 300LL * MIB, step_stills},
+    {"stills", 2, 300LL * MIB, step_stills},
     {"package", 2, 300LL * MIB, step_package},
 };
 const size_t ingest_step_type_count = ARRAY_LEN(ingest_step_types);
+
+static const struct {
+    const char *type, *after[5];
+} graph[] = {
+    {"probe", {0}},
+    {"inspect.range", {"probe"}},
+    {"inspect.audio", {"probe"}},
+    {"inspect.merge", {"inspect.range", "inspect.audio"}},
+    {"plan", {"inspect.merge"}},
+    {"encode.video", {"plan"}},
+    {"encode.audio", {"plan"}},
+    {"captions", {"plan"}},
+    {"stills", {"plan"}},
+    {"assemble", {"encode.video"}},
+    {"package", {"assemble", "encode.audio", "captions", "stills"}},
+};
+
+int ingest_graph(json_t **ret)
+{
+    AUTO(json_free) json_t *list = json_array();
+    for (size_t i = 0; i < ARRAY_LEN(graph); i++) {
+        AUTO(json_free) json_t *after = json_array();
+        for (const char *const *type = graph[i].after; *type; type++) {
+            FAIL_IF(json_array_append_new(after, json_string(*type)) != 0, ERR_NOMEM,
+                    "a graph");
+        }
+        FAIL_IF(json_array_append_new(list, json_pack("{s:s, s:O}", "type", graph[i].type,
+                                                      "after", after)) != 0,
+                ERR_NOMEM, "a graph");
+    }
+    return json_made(TAKE(list), ret);
+}
 
 int step_write(struct flow_step *step, const char *part, const char *name,
                const void *bytes, size_t len)

@@ -97,7 +97,7 @@ static int sprites(struct flow_step *step, struct stills_sink *sink, struct buf 
     return media_sprites_make(&config, ret);
 }
 
-static int poster(struct flow_step *step, json_t *files)
+static int poster(struct flow_step *step, json_t *files, char ret_tint[MEDIA_TINT_BYTES])
 {
     AUTO(store_blob_close) struct store_blob *blob = NULL;
     TRY(flow_step_input(step, "film", &blob));
@@ -111,6 +111,7 @@ static int poster(struct flow_step *step, json_t *files)
     AUTO(buf_free) struct buf jpeg = {0};
     TRY(media_still(&input, report, timeline, report->poster_frame, width, &jpeg));
     TRY(step_write(step, PART_MAIN, "poster.jpg", jpeg.data, jpeg.len));
+    TRY(media_tint(buf_view(&jpeg), ret_tint));
     return file_add(files, "poster.jpg", jpeg.data, jpeg.len);
 }
 
@@ -142,11 +143,14 @@ int step_stills(struct flow_step *step)
     free(jpegs);
     free(views);
     TRY(err);
-    TRY(poster(step, files));
+    char tint[MEDIA_TINT_BYTES];
+    TRY(poster(step, files, tint));
     AUTO(json_free) json_t *json = NULL;
     TRY(sprites_json(&made, &json));
     json_t *value = NULL;
-    TRY(json_made(json_pack("{s:O, s:O}", "sprites", json, "files", files), &value));
+    TRY(json_made(
+        json_pack("{s:O, s:O, s:s}", "sprites", json, "files", files, "tint", tint),
+        &value));
     return flow_step_result(step, PART_MAIN, value);
 }
 

@@ -150,8 +150,10 @@ static int poster_size(struct flow_run *run, const json_t *package, int *ret_wid
 }
 
 int title_publish(struct store_tx *tx, struct flow_run *run, const struct delivery *d,
-                  const char *package_hex, const json_t *package_json)
+                  const struct packaged *packaged, const json_t *package_json)
 {
+    char hex[HASH_HEX_BYTES];
+    hash_hex(&packaged->package, hex);
     json_t *media_json = NULL;
     TRY(json_get_object(package_json, "media", &media_json));
     AUTO(media_package_free) struct media_package *package = NULL;
@@ -159,8 +161,9 @@ int title_publish(struct store_tx *tx, struct flow_run *run, const struct delive
     AUTO(json_free) json_t *audio = NULL, *captions = NULL;
     TRY(tracks_of(package, MEDIA_RENDITION_AUDIO, &audio));
     TRY(tracks_of(package, MEDIA_RENDITION_TEXT, &captions));
-    struct catalog_publication publication = {.package = package_hex,
+    struct catalog_publication publication = {.package = hex,
                                               .duration_us = package->duration_us,
+                                              .poster_color = packaged->tint,
                                               .audio = audio,
                                               .captions = captions};
     vec_for_each (track, &package->tracks) {

@@ -24,7 +24,8 @@ struct make {
     json_t *tags;        // languages of captions so far, with or without a cue
     json_t *files;       // of captions and stills
     json_t *sprites;     // NULL while not there
-    int waiting;         // steps that run
+    char tint[MEDIA_TINT_BYTES];
+    int waiting; // steps that run
 };
 
 static void make_clear(struct make *m)
@@ -498,7 +499,10 @@ static int want_stills(struct make *m)
         return got;
     }
     json_t *files = NULL, *sprites = NULL;
+    const char *tint = NULL;
     TRY(json_get_array(result->value, "files", &files));
+    TRY(json_get_str(result->value, "tint", &tint));
+    TRY(str_copy(m->tint, sizeof m->tint, str_of(tint)));
     TRY(json_get_object(result->value, "sprites", &sprites));
     m->sprites = json_incref(sprites);
     FAIL_IF(json_array_extend(m->files, files) != 0, ERR_NOMEM, "stills");
@@ -543,6 +547,7 @@ static int want_join(struct make *m, struct packaged *ret)
     TRY(json_get_str(result->value, "package", &hex));
     TRY(hash_parse(str_of(hex), &ret->package));
     TRY(json_get_i64(result->value, "duration_us", 0, INT64_MAX, &ret->duration_us));
+    memcpy(ret->tint, m->tint, sizeof ret->tint);
     return 1;
 }
 

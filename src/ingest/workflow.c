@@ -43,7 +43,7 @@ static int publish_apply(struct store_tx *tx, void *user)
                    "UPDATE ingest_delivery SET state = 'published', package = ?, "
                    "finished_us = ? WHERE id = ?",
                    "sis", hex, clock_wall_us(), d->id));
-    TRY(title_publish(tx, p->run, d, hex, p->package));
+    TRY(title_publish(tx, p->run, d, p->packaged, p->package));
     TRY(request_close_answered(tx, d));
     return publish_events(tx, d, hex, first);
 }

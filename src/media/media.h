@@ -343,6 +343,9 @@ int media_captions_convert(struct str file, const char *name, struct buf *out,
 int media_still(const struct media_input *, const struct media_report *,
                 const struct media_timeline *, int64_t frame, int width,
                 struct buf *out_jpeg);
+// "#rrggbb": what may stand in a JPEG's place until it has come; dark enough for white words.
+#define MEDIA_TINT_BYTES 8
+int media_tint(struct str jpeg, char ret[MEDIA_TINT_BYTES]);
 // Sprite sheets (columns × rows of equal tiles) out of the grid's JPEGs, and a WebVTT that points
 // into them (`sprite-0.jpg#xywh=…`). write's rendition is "thumbs".
 struct media_sprites_config {

@@ -142,6 +142,36 @@ static void tiles_lie_where_the_text_says(void **state)
     assert_int_equal(media_sprites_make(&config, &made), ERR_NOT_FOUND);
 }
 
+// A red picture between black bars, beside more grey than red.
+static void a_picture_has_the_tint_of_what_stands_out(void **state)
+{
+    (void)state;
+    AUTO(av_frame_free) AVFrame *frame = NULL;
+    AUTO(media_jpeg_free) struct media_jpeg *writer = NULL;
+    AUTO(buf_free) struct buf jpeg = {0};
+    grey_frame(0, 320, 180, &frame);
+    for (int y = 40; y < 140; y++) {
+        memset(frame->data[0] + y * frame->linesize[0], 90, 200);
+        memset(frame->data[0] + y * frame->linesize[0] + 200, 76, 120);
+    }
+    for (int y = 20; y < 70; y++) { // (255, 0, 0) in JFIF's YCbCr
+        memset(frame->data[1] + y * frame->linesize[1] + 100, 85, 60);
+        memset(frame->data[2] + y * frame->linesize[2] + 100, 255, 60);
+    }
+    assert_int_equal(media_jpeg_new(&writer), 0);
+    assert_int_equal(
+        media_jpeg_make(writer, frame, (struct rational){1, 1}, 0, 320, &jpeg), 0);
+    char tint[MEDIA_TINT_BYTES];
+    unsigned red = 0, green = 0, blue = 0;
+    assert_int_equal(media_tint(buf_view(&jpeg), tint), 0);
+    assert_int_equal(sscanf(tint, "#%2x%2x%2x", &red, &green, &blue), 3);
+    assert_in_range(red, 100, 112);
+    assert_in_range(green, 0, 12);
+    assert_in_range(blue, 0, 12);
+    assert_true(media_tint(STR("no picture"), tint) < 0);
+    assert_int_equal(tint[0], '#'); // untouched on failure
+}
+
 // --- films ----------------------------------------------------------------------------------
 
 static int64_t read_fd(void *opaque, int64_t offset, void *ret, size_t len)
@@ -170,6 +200,7 @@ static void an_exact_frame_comes_out(void **state)
                      0);
     AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
+        cstr_free(&path); // skip() jumps
         print_message("SKIPPED: no shared data (MARQUEE_SHARED)\n");
         skip();
     }
@@ -202,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiles_lie_where_the_text_says),
+        cmocka_unit_test(a_picture_has_the_tint_of_what_stands_out),
         cmocka_unit_test(an_exact_frame_comes_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

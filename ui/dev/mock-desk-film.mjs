@@ -63,7 +63,7 @@ export function filmReport(film, folder) {
     shots,
     crop: { left: 0, top: Math.round(size[1] * 0.119), width: size[0], height: Math.round((size[1] * 0.762) / 2) * 2 },
     series: { luma, motion, step_frames: 1, audio: [{ stream: 1, peaks, step_us: Math.round((block * 1e6) / 8000) }] },
-    poster_frame: Math.min(frames - 1, 415), cpu_us_decode: 2_810_000, cpu_us_detect: 1_020_000,
+    poster_frame: Math.min(frames - 1, 415),
     stills: { every_us: EVERY_US, count, width: 160, height: 90 },
     why: [],
   };

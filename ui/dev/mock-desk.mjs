@@ -45,6 +45,19 @@ const STEPS = (chunks) => [
 ];
 const range = (n, f) => Array.from({ length: n }, (_, i) => f(i));
 const pad = (n) => String(n).padStart(3, '0');
+const graph = [
+  { type: 'probe', after: [] },
+  { type: 'inspect.range', after: ['probe'] },
+  { type: 'inspect.audio', after: ['probe'] },
+  { type: 'inspect.merge', after: ['inspect.range', 'inspect.audio'] },
+  { type: 'plan', after: ['inspect.merge'] },
+  { type: 'encode.video', after: ['plan'] },
+  { type: 'encode.audio', after: ['plan'] },
+  { type: 'captions', after: ['plan'] },
+  { type: 'stills', after: ['plan'] },
+  { type: 'assemble', after: ['encode.video'] },
+  { type: 'package', after: ['assemble', 'encode.audio', 'captions', 'stills'] },
+];
 const layers = { probe: 0, 'inspect.range': 1, 'inspect.audio': 1, 'inspect.merge': 2, plan: 3, 'encode.video': 4, 'encode.audio': 4, captions: 4, stills: 4, assemble: 5, package: 6 };
 
 export function startMock({ port = 0, film = null, dist, rows = 0, empty = false, role = 'admin', folder } = {}) {
@@ -214,7 +227,7 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
     ['GET', 'requests', (c) => ({ requests: page(s.requests, c.q, 'before') })],
     ['GET', 'requests/:id', (c) => find(s.requests, c.id, 'request')],
     ['GET', 'jobs', (c) => ({ jobs: s.jobs.filter((j) => !c.q.get('subject') || j.subject === c.q.get('subject')).slice(0, Number(c.q.get('limit') ?? 100)).map(brief) })],
-    ['GET', 'jobs/:id', (c) => { const j = find(s.jobs, c.id, 'job'); return { ...brief(j), steps: j.steps }; }],
+    ['GET', 'jobs/:id', (c) => { const j = find(s.jobs, c.id, 'job'); return { ...brief(j), steps: j.steps, graph }; }],
     ['GET', 'jobs/:id/log', (c) => { const text = Buffer.from(find(s.jobs, c.id, 'job').logs?.get(c.q.get('step')) ?? `${c.q.get('step')}: begins on 1 thread\nlibx264 164 r3095, 4 rungs\nframe 0 IDR, PSNR-Y 44.1 dB\n…\ndone\n`); return [200, text.subarray(Number(c.q.get('offset') ?? 0)), { 'Content-Type': 'text/plain; charset=utf-8' }]; }],
     ['POST', 'jobs/:id/cancel', (c) => { const j = find(s.jobs, c.id, 'job'); Object.assign(j, { state: 'cancelled', finished: ago(0) }); for (const x of j.steps) if (x.state === 'running') x.state = 'waiting'; publish('job.cancelled.v1', `job/${j.id}`, {}); return [204, null]; }],
     ['POST', 'jobs/:id/rerun', (c) => { const j = find(s.jobs, c.id, 'job'); Object.assign(j, { state: 'running', error: null, finished: null }); for (const x of j.steps) if (x.state === 'failed') Object.assign(x, { state: 'waiting', error: null, progress: 0 }); publish('job.submitted.v1', `job/${j.id}`, {}); const d = s.deliveries.find((x) => `delivery/${x.id}` === j.subject); d.error = null; if (d.state === 'failed') d.state = 'received'; run(j, d); return [204, null]; }],
@@ -291,6 +304,7 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
       if (!url.pathname.startsWith('/api/v1/')) return files(url.pathname, response);
       const path = url.pathname.slice('/api/v1/'.length);
       const signed = /marquee_session=demo/.test(request.headers.cookie ?? '');
+      if (!signed && path === 'session' && request.method === 'GET') return response.writeHead(200, { 'Content-Type': 'application/json' }).end('null');
       if (!signed && !(path === 'session' && request.method === 'POST')) throw new Refusal(401, 'signed_out', 'You are not signed in.', 'Sign in.');
       if (how.fail && path.startsWith(how.fail)) throw new Refusal(500, 'internal', 'The database is locked.', 'Try again in a moment.');
       if (path.startsWith('uploads')) return await uploads(request, response, path);

@@ -215,6 +215,7 @@ export function startMock({ port = 0, folders = [], dist } = {}) {
       return json(response, 200, signIn(response, body.name));
     }
     const session = sessionOf(request);
+    if (!session && url.pathname === '/api/v1/session') return json(response, 200, null);
     if (!session) throw new Refusal(401, 'signed_out', 'You are not signed in.', 'Sign in to go on.');
     if (url.pathname === '/api/v1/session') {
       if (request.method === 'DELETE') {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // A job as a drawing: steps of one type are one node (a fan-out is a count and a grid of cells),
-// nodes stand in columns by their longest way from the start. flow tells steps, not edges; who
-// feeds whom is known of the ingest pipeline, and unknown types follow in the order they came.
+// nodes stand in columns by their longest way from the start. The job says which types wait for
+// which; types that it does not name follow in the order they came.
 
-import type { Step, StepState } from './types';
+import type { Graph, Step, StepState } from './types';
 
 export interface DagNode {
   type: string;
@@ -40,23 +40,8 @@ export interface DagShape {
   gap: { layer: number; node: number };
   cell: number; // side and pitch of a fan-out's cell
   most?: number; // nodes side by side when layers run downwards: more wrap to a second line
-  planned: boolean; // draw the pipeline's types that are still to come
+  planned: boolean; // draw the graph's types that are still to come
 }
-
-// Types of the ingest pipeline and what each waits for.
-const FEEDS: Readonly<Record<string, readonly string[]>> = {
-  probe: [],
-  'inspect.range': ['probe'],
-  'inspect.audio': ['probe'],
-  'inspect.merge': ['inspect.range', 'inspect.audio'],
-  plan: ['inspect.merge'],
-  'encode.video': ['plan'],
-  'encode.audio': ['plan'],
-  captions: ['plan'],
-  stills: ['plan'],
-  assemble: ['encode.video'],
-  package: ['assemble', 'encode.video', 'encode.audio', 'captions', 'stills'],
-};
 
 export function stepsState(steps: readonly Step[]): StepState | 'planned' {
   if (steps.length === 0) return 'planned';
@@ -74,16 +59,16 @@ export function dagCells(count: number, width: number, cell: number, most = 4): 
   return { columns, rows: Math.max(1, Math.ceil(Math.ceil(count / per) / columns)), per };
 }
 
-export function dagLayout(steps: readonly Step[], shape: DagShape): Dag {
+export function dagLayout(steps: readonly Step[], graph: Graph, shape: DagShape): Dag {
+  const after = new Map(graph.map((g) => [g.type, g.after]));
   const groups = new Map<string, Step[]>();
   for (const s of steps) {
     const g = groups.get(s.type);
     if (g) g.push(s);
     else groups.set(s.type, [s]);
   }
-  const pipeline = [...groups.keys()].some((t) => t in FEEDS);
-  if (pipeline && shape.planned) for (const t of Object.keys(FEEDS)) if (!groups.has(t)) groups.set(t, []);
-  const order = Object.keys(FEEDS);
+  if (shape.planned && [...groups.keys()].some((t) => after.has(t))) for (const t of after.keys()) if (!groups.has(t)) groups.set(t, []);
+  const order = [...after.keys()];
   const types = [...groups.keys()].sort((a, b) => {
     const ia = order.indexOf(a);
     const ib = order.indexOf(b);
@@ -91,7 +76,7 @@ export function dagLayout(steps: readonly Step[], shape: DagShape): Dag {
   });
 
   const feeds = (type: string): string[] => {
-    const known = FEEDS[type];
+    const known = after.get(type);
     if (!known) {
       const at = types.indexOf(type);
       return at > 0 ? [types[at - 1]!] : [];
@@ -100,11 +85,11 @@ export function dagLayout(steps: readonly Step[], shape: DagShape): Dag {
     const out = new Set<string>();
     const visit = (t: string): void => {
       if (groups.has(t)) out.add(t);
-      else for (const up of FEEDS[t] ?? []) visit(up);
+      else for (const up of after.get(t) ?? []) visit(up);
     };
     for (const t of known) visit(t);
     // What another feeder waits for already needs no line of its own.
-    for (const t of [...out]) for (const up of FEEDS[t] ?? []) out.delete(up);
+    for (const t of [...out]) for (const up of after.get(t) ?? []) out.delete(up);
     return [...out];
   };
 

@@ -9,12 +9,13 @@ import { dagCells, dagLayout, type DagNode } from './dag';
 import { stateWord } from './state';
 import { usePhone } from './table';
 import { t } from './text';
-import type { Step } from './types';
+import type { Graph, Step } from './types';
 
 const CELL = 11;
 
 export function DagView({
   steps,
+  graph,
   finished,
   chosen,
   onType,
@@ -22,6 +23,7 @@ export function DagView({
   progress,
 }: {
   steps: readonly Step[];
+  graph: Graph;
   finished: boolean;
   chosen: string | null;
   onType: (type: string | null) => void;
@@ -45,7 +47,7 @@ export function DagView({
     most: 2,
     planned: !finished,
   };
-  const dag = dagLayout(live, shape);
+  const dag = dagLayout(live, graph, shape);
   const pad = 4;
   return (
     <div class="dag" role="group" aria-label={t('job.dag')}>

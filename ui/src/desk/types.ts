@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What the API's table (docs/plan/0002) promises the desk. Fields that a release may lack are
-// optional; pages say "unknown" then, they never break.
+// What the API promises operators, over what it promises everybody (shared/api.ts). Fields that a
+// release may lack are optional; pages say "unknown" then, they never break.
 
+import type { Detail, Plan as EveryonesPlan, User as EveryonesUser } from '../shared/api';
+
+export type { Card, Role, Session } from '../shared/api';
+
+export type Title = Detail;
 export type Rational = readonly [number, number];
-export type Role = 'viewer' | 'operator' | 'admin' | 'partner' | 'agent';
 export type Severity = 'info' | 'warning' | 'error';
 export type Verdict = 'accept' | 'review' | 'refuse';
 
-export interface User {
-  id: string;
-  name: string;
-  role: Role;
+export interface User extends EveryonesUser {
   partner?: string | null;
   created?: string;
-}
-
-export interface Session {
-  user: User;
-  plan?: { id?: string; name?: string } | null;
 }
 
 export interface Delivery {
@@ -174,7 +170,11 @@ export interface Job {
   finished: string | null;
   params: Record<string, unknown> | null;
   steps?: Step[];
+  graph?: Graph;
 }
+
+/** Which types of steps wait for which, in the order of the work. */
+export type Graph = readonly { type: string; after: readonly string[] }[];
 
 export interface Progress {
   job: string;
@@ -184,45 +184,13 @@ export interface Progress {
   remaining_us: number | null;
 }
 
-export interface Card {
-  id: string;
-  kind: 'film' | 'series' | 'episode';
-  name: string;
-  year: number | null;
-  duration_us: number | null;
-  poster?: { url: string; width: number; height: number; color?: string } | null;
-  maturity?: string | number | null;
-  tags?: string[];
-  season?: number | null;
-  episode?: number | null;
-  series_id?: string | null;
-  quality?: string | null;
-  withdrawn?: string | boolean | null; // since when
-  published?: string | null;
-}
-
-export interface Title extends Card {
-  synopsis?: string | null;
-  credit?: string | null;
-  licence?: string | null;
-  licence_url?: string | null;
-  source_url?: string | null;
-  people?: { name: string; role: string }[];
-  seasons?: { number: number; name: string; episodes: Card[] }[];
-  audio?: { language: string; title: string }[];
-  captions?: { language: string; title: string }[];
-}
-
 export interface Partner {
   id: string;
   name: string;
   email?: string | null;
 }
 
-export interface Plan {
+export interface Plan extends EveryonesPlan {
   id: string;
   name: string;
-  max_height?: number | null;
-  max_streams?: number | null;
-  streams?: number | null;
 }

@@ -100,7 +100,7 @@ export function JobPage({ id }: { id: string }): JSX.Element {
               {t('job.cancel')}
             </Button>
           )}
-          {!running && (
+          {(j.state === 'failed' || j.state === 'cancelled') && (
             <Button kind="outline" size="small" icon="refresh" onClick={() => setAsking('rerun')}>
               {t('job.rerun')}
             </Button>
@@ -125,6 +125,7 @@ export function JobPage({ id }: { id: string }): JSX.Element {
 
       <DagView
         steps={steps}
+        graph={j.graph ?? []}
         finished={j.state === 'done'}
         chosen={type === '' ? null : type}
         onType={(x) => setType(x ?? '')}
