@@ -92,7 +92,7 @@ rule('nothing unfinished', (bad) => {
 });
 
 rule('files are at most 800 lines', (bad) => {
-  for (const f of [...c_files, ...ts_files]) {
+  for (const f of [...c_files, ...ts_files, ...files.filter((f) => /\.(css|sh)$/.test(f))]) {
     const n = lines(f).length - 1;
     if (n > 800) bad(f, n, `${n} lines: the design is asking for another name`);
   }
@@ -147,6 +147,28 @@ rule('every fuzz target has seeds and every corpus a target', (bad) => {
   for (const c of corpora) if (!targets.has(c)) bad(`test/fuzz/corpus/${c}`, 1, 'no target');
   const built = read('test/fuzz/meson.build');
   for (const t of targets) if (!built.includes(`'${t}'`)) bad('test/fuzz/meson.build', 1, `${t} is not built`);
+});
+
+// A finding is named where it is made, as a literal before its severity, and in the list of what files end in.
+rule('every kind of finding has words at the desk', (bad) => {
+  const words = read('ui/src/desk/text.ts');
+  const known = (kind) => words.includes(`'kind.${kind}':`);
+  let seen = 0;
+  const check = (f, line, kind) => {
+    seen++;
+    if (!known(kind)) bad(f, line, `${kind} has no 'kind.${kind}' in ui/src/desk/text.ts`);
+  };
+  for (const f of c_files.filter((f) => /^src\/(media|ingest|app)\//.test(f) && !f.endsWith('_test.c'))) {
+    const source = read(f);
+    for (const m of source.matchAll(/"([a-z_]+)",\s*FINDING_(?:INFO|WARNING|ERROR)\b/g)) {
+      if (!['info', 'warning', 'error'].includes(m[1])) check(f, source.slice(0, m.index).split('\n').length, m[1]);
+    }
+  }
+  lines('test/golden/expectations.tsv').slice(1).forEach((line, i) => {
+    const kind = line.split('\t')[2];
+    if (kind && kind !== '-') check('test/golden/expectations.tsv', i + 2, kind);
+  });
+  if (seen < 40) bad('test/lint/lint.mjs', 1, `found only ${seen} names of findings`);
 });
 
 rule('an ADR is at most 40 lines', (bad) => {
