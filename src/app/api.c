@@ -46,7 +46,7 @@ const struct http_route api_routes[] = {
     GET("/art/{package}/{rest*}", ANY, art_get, "Posters and thumbnails"),
 
     POST(API "/session", HTTP_PUBLIC, session_create, SMALL, "Sign in"),
-    GET(API "/session", ANY, session_get, "Who am I"),
+    GET(API "/session", HTTP_PUBLIC, session_get, "Who am I; null when signed out"),
     DELETE(API "/session", HTTP_PUBLIC, session_end, "Sign out"),
     PUT(API "/session/profile", V, session_choose, SMALL, "Choose a profile"),
     GET(API "/profiles", V, profiles_list, "Profiles of this person"),

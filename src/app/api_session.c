@@ -38,9 +38,12 @@ int api_session_create(struct http_request *req, struct http_response *res, void
     return answer_session(api, res, token, token);
 }
 
+// Every page asks this first: to be signed out is an answer, no error.
 int api_session_get(struct http_request *req, struct http_response *res, void *user)
 {
-    return answer_session(user, res, api_caller(req)->token, NULL);
+    const struct api_caller *caller = api_caller(req);
+    return caller ? answer_session(user, res, caller->token, NULL)
+                  : http_json(res, 200, json_null());
 }
 
 int api_session_end(struct http_request *req, struct http_response *res, void *user)

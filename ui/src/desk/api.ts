@@ -58,7 +58,7 @@ export const api = {
     title_id?: string;
     partner?: string;
     answers?: string;
-  }) => call<{ delivery_id: string; job_id: string }>('POST', 'deliveries', body),
+  }) => call<{ delivery_id: string; job_id: string } | { checked: number; bytes: number }>('POST', 'deliveries', body),
   again: (d: string) => call<{ delivery_id: string; job_id: string }>('POST', `deliveries/${id(d)}/again`, {}),
   report: (d: string, s?: AbortSignal) => get<Report>(`deliveries/${id(d)}/report`, s),
   framePts: (d: string, start: number, end: number, s?: AbortSignal) =>

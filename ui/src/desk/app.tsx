@@ -4,7 +4,7 @@
 
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { session as sessions, whenSignedOut, ApiError } from '../shared/api';
+import { session as sessions, whenSignedOut } from '../shared/api';
 import { ErrorNote, IconButton, LinkButton } from '../shared/components/base';
 import { Icon, type IconName } from '../shared/components/icons';
 import { MenuButton } from '../shared/components/menu';
@@ -75,8 +75,8 @@ export function App(): JSX.Element {
   const [who, setWho] = useState<Who>('asking');
   const ask = (): void => {
     sessions.get().then(
-      (s) => setWho({ session: s as Session }),
-      (e: unknown) => setWho(e instanceof ApiError && e.status === 401 ? 'nobody' : { error: e as Error }),
+      (s) => setWho(s ? { session: s as Session } : 'nobody'),
+      (e: unknown) => setWho({ error: e as Error }),
     );
   };
   useEffect(() => {

@@ -30,6 +30,7 @@ export interface IngestItem {
   error: ApiError | null;
   delivery: { delivery_id: string; job_id: string } | null;
   delivering: boolean;
+  checked: number | null; // 0..1: how far the server has read what it could not read as it came
   samples: { at: number; sent: number }[]; // of the last seconds, for the rate
 }
 
@@ -69,6 +70,7 @@ function load(): IngestItem[] {
         error: null,
         delivery: null,
         delivering: false,
+        checked: null,
         samples: [],
       }));
   } catch {
@@ -132,6 +134,7 @@ export function ingestAdd(files: readonly File[], form: Partial<IngestForm> = {}
       error: null,
       delivery: null,
       delivering: false,
+      checked: null,
       samples: [],
     };
     if (item !== known) items = [item, ...items.filter((i) => i.key !== key)];
@@ -216,19 +219,29 @@ async function deliver(item: IngestItem): Promise<void> {
   changed();
   try {
     const text = (v: string): string | undefined => (v.trim() === '' ? undefined : v.trim());
-    item.delivery = await api.deliver({
+    const wish = {
       upload_id: decodeURIComponent(item.place.split('/').pop()!),
       title: text(item.form.title),
       title_id: text(item.form.titleId),
       partner: text(item.form.partner),
       answers: text(item.form.answers),
-    });
+    };
+    // A long file is read before it is taken; an answer without a delivery says how far that is.
+    while (item.delivery === null) {
+      const answer = await api.deliver(wish);
+      if ('delivery_id' in answer) item.delivery = answer;
+      else {
+        item.checked = answer.checked / Math.max(1, answer.bytes);
+        changed();
+      }
+    }
     item.error = null;
   } catch (e) {
     item.error = e instanceof ApiError ? e : new ApiError(0, 'unreachable', '', null);
     item.wanted = false;
   }
   item.delivering = false;
+  item.checked = null;
   save();
   changed();
 }

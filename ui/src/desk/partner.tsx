@@ -4,12 +4,12 @@
 
 import { api } from './api';
 import { useResource } from './resource';
-import { useSession } from './session';
+import { useMayOperate, useSession } from './session';
 import { t } from './text';
 
 export function usePartnerName(): (of: { partner: string | null; partner_name?: string | null }) => string | null {
   const { user } = useSession();
-  const partners = useResource(user.role === 'admin' ? 'partners' : null, api.partners);
+  const partners = useResource(useMayOperate() ? 'partners' : null, api.partners);
   return (of) => {
     // To a partner all is their own.
     if (of.partner === null || user.role === 'partner') return null;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The HTTP API of docs/plan/0002 (later /api/v1/openapi.json), typed. Fields that a server may leave out are
-// optional: pages must stand without them.
+// What both faces ask of the HTTP API (/api/v1/openapi.json), typed; the operators' part is desk/api.ts. Fields that a
+// server may leave out are optional: pages must stand without them.
 import { href } from './router';
 import { t } from './strings';
 
@@ -70,6 +70,8 @@ export interface Card {
   why?: string | null;
   quality?: string | null;
   synopsis?: string | null;
+  published?: string | null;
+  withdrawn?: string | null; // since when
 }
 
 export interface Person {
@@ -98,8 +100,6 @@ export interface Detail extends Card {
   more_like?: Card[];
   audio?: Track[];
   captions?: Track[];
-  published?: string | null;
-  withdrawn?: string | null;
 }
 
 export interface Row {
@@ -150,120 +150,6 @@ export interface Qoe {
 }
 
 export type PlayState = 'playing' | 'paused' | 'buffering' | 'ended';
-
-// --- operators ------------------------------------------------------------------------------
-
-export type Severity = 'info' | 'warning' | 'error';
-export type Verdict = 'accept' | 'review' | 'refuse';
-
-/** A finding inside a report: places are frames from 0, ends exclusive, null for audio. */
-export interface ReportFinding {
-  kind: string;
-  severity: Severity;
-  stream: number | null;
-  start_frame: number | null;
-  end_frame: number | null;
-  start_pts: number | null;
-  end_pts: number | null;
-  time_base: [number, number] | null;
-  evidence: Record<string, unknown>;
-}
-
-/** A finding in the register. */
-export interface Finding extends ReportFinding {
-  id: string;
-  subject: string;
-  detector: string;
-  owner: string | null;
-  state: 'open' | 'waived' | 'fixed';
-  waived_until: string | null;
-  waived_why: string | null;
-  seen_first: string;
-  seen_last: string;
-}
-
-export interface Report {
-  schema: number;
-  verdict: Verdict;
-  frames: number;
-  streams: Record<string, unknown>[];
-  findings: ReportFinding[];
-  loudness: {
-    stream: number;
-    integrated_lufs: number | null;
-    true_peak_dbtp: number | null;
-    range_lu: number | null;
-  }[];
-  shots: { start_frame: number; end_frame: number }[];
-  stills?: { every_us: number; count: number; width: number; height: number } | null;
-}
-
-export interface Redelivery {
-  id: string;
-  delivery_id: string;
-  title_id: string | null;
-  partner: string | null;
-  state: string;
-  created: string;
-  findings: ReportFinding[];
-  answered_by: string | null;
-}
-
-export interface Delivery {
-  id: string;
-  title_id: string | null;
-  title: string | null;
-  file_name: string;
-  bytes: number;
-  hash: string;
-  state: string;
-  verdict: Verdict | null;
-  partner: string | null;
-  job_id: string | null;
-  received: string;
-  requests?: Redelivery[];
-}
-
-export type JobState = 'running' | 'done' | 'failed' | 'cancelled';
-export type StepState = 'waiting' | 'running' | 'done' | 'failed';
-
-export interface Step {
-  name: string;
-  type: string;
-  state: StepState;
-  reused: boolean;
-  attempts: number;
-  progress: number;
-  cpu_us: number | null;
-  wall_us: number | null;
-  max_rss_bytes: number | null;
-  error: string | null;
-  log: boolean;
-}
-
-export interface Job {
-  id: string;
-  workflow: string;
-  subject: string;
-  state: JobState;
-  progress: number;
-  remaining_us: number | null;
-  error: string | null;
-  result: unknown;
-  created: string;
-  finished: string | null;
-  params: Record<string, unknown>;
-  steps?: Step[];
-}
-
-/** data of a transient `progress.v1` event. */
-export interface StepProgress {
-  job: string;
-  step: string | null;
-  step_type: string | null;
-  done_ppm: number;
-  remaining_us: number | null;
-}
 
 // --- asking ---------------------------------------------------------------------------------
 
@@ -336,7 +222,8 @@ export async function ask<T>(method: Method, path: string, body?: unknown, how: 
 const id = encodeURIComponent;
 
 export const session = {
-  get: (how?: Asking) => ask<Session>('GET', '/session', undefined, how),
+  /** null when nobody is signed in. */
+  get: (how?: Asking) => ask<Session | null>('GET', '/session', undefined, how),
   signIn: (name: string, password: string) => ask<Session>('POST', '/session', { name, password }),
   signOut: () => ask<void>('DELETE', '/session'),
   choose: (profile_id: string) => ask<Session | null>('PUT', '/session/profile', { profile_id }),
@@ -375,47 +262,3 @@ export const plays = {
   problem: (key: string, body: { position_us: number; text: string }) =>
     ask<void>('POST', `/plays/${id(key)}/problem`, body),
 };
-
-export const deliveries = {
-  list: async (how?: Asking) =>
-    (await ask<{ deliveries: Delivery[] }>('GET', '/deliveries', undefined, how)).deliveries,
-  get: (key: string, how?: Asking) => ask<Delivery>('GET', `/deliveries/${id(key)}`, undefined, how),
-  report: (key: string, how?: Asking) =>
-    ask<Report>('GET', `/deliveries/${id(key)}/report`, undefined, how),
-  submit: (body: {
-    upload_id: string;
-    title?: string;
-    title_id?: string;
-    partner?: string;
-    answers?: string;
-  }) => ask<{ delivery_id: string; job_id: string }>('POST', '/deliveries', body),
-  still: (key: string, n: number) => `${API}/deliveries/${id(key)}/stills/${n}.jpg`,
-  frame: (key: string, n: number) => `${API}/deliveries/${id(key)}/frames/${n}.jpg`,
-};
-
-export const requests = {
-  list: async (how?: Asking) =>
-    (await ask<{ requests: Redelivery[] }>('GET', '/requests', undefined, how)).requests,
-  get: (key: string, how?: Asking) => ask<Redelivery>('GET', `/requests/${id(key)}`, undefined, how),
-};
-
-export const jobs = {
-  list: async (query: { subject?: string; limit?: number } = {}, how?: Asking) =>
-    (await ask<{ jobs: Job[] }>('GET', href('/jobs', query), undefined, how)).jobs,
-  get: (key: string, how?: Asking) => ask<Job>('GET', `/jobs/${id(key)}`, undefined, how),
-  logUrl: (key: string, step: string, offset = 0) => API + href(`/jobs/${id(key)}/log`, { step, offset }),
-  rerun: (key: string) => ask<void>('POST', `/jobs/${id(key)}/rerun`),
-  cancel: (key: string) => ask<void>('POST', `/jobs/${id(key)}/cancel`),
-};
-
-export const findings = {
-  list: async (
-    query: { subject?: string; kind?: string; state?: string; limit?: number; before?: string },
-    how?: Asking,
-  ) => (await ask<{ findings: Finding[] }>('GET', href('/findings', query), undefined, how)).findings,
-  waive: (key: string, why: string, until: string) =>
-    ask<void>('POST', `/findings/${id(key)}/waive`, { why, until }),
-  reopen: (key: string) => ask<void>('POST', `/findings/${id(key)}/reopen`),
-};
-
-export const eventsUrl = (subject = '') => API + href('/events', { subject });

@@ -9,7 +9,7 @@ import { Browse, MyList } from './browse';
 import { Home } from './home';
 import { Profiles } from './profiles';
 import { Search } from './search';
-import { findOut, mayOperate, useWho } from './session';
+import { findOut, mayOperate, mayWatch, signOut, useWho } from './session';
 import { Shell } from './shell';
 import { SignIn } from './signin';
 import { t } from './strings';
@@ -36,8 +36,9 @@ function Pages() {
       </main>
     );
   }
-  if (who.state === 'out') return <SignIn />;
+  if (who.state === 'out') return <SignIn place={place} />;
   const { session } = who;
+  if (!mayWatch(session)) return <NotForWatching name={session.user.name} />;
   if (!session.profile || place.path === '/profiles') {
     return <Profiles editing={place.query.get('edit') === '1'} />;
   }
@@ -61,6 +62,23 @@ function page(place: Place, operator: boolean) {
   const title = match('/title/:id', path);
   if (title) return <TitlePage key={title.id} place={place} id={title.id!} />;
   return <Lost />;
+}
+
+function NotForWatching({ name }: { name: string }) {
+  useTitle(`${t('notForWatching')} · ${t('service')}`);
+  return (
+    <main id="content" class="page-note alone">
+      <Empty icon="person" title={t('notForWatching')}>
+        <p>{t('notForWatchingText', { name })}</p>
+        <LinkButton href="/desk/" kind="primary">
+          {t('toDesk')}
+        </LinkButton>
+        <Button kind="quiet" onClick={() => void signOut()}>
+          {t('signOut')}
+        </Button>
+      </Empty>
+    </main>
+  );
 }
 
 function Lost() {

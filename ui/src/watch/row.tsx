@@ -11,6 +11,10 @@ import { t } from './strings';
 
 const places = new Map<string, number>();
 
+/** Rows of the service's own are named in the viewer's language; others, by tags, as they come. */
+const names = { continue: 'rowContinue', list: 'navList', recent: 'rowRecent', series: 'rowSeries', films: 'rowFilms' } as const;
+const nameOf = (row: RowData): string => (row.id in names ? t(names[row.id as keyof typeof names]) : row.name);
+
 export function Row({ row, eager }: { row: RowData; eager: boolean }) {
   const scroller = useRef<HTMLUListElement>(null);
   const place = `${profileKey()}/${row.id}`;
@@ -52,6 +56,7 @@ export function Row({ row, eager }: { row: RowData; eager: boolean }) {
     };
   }, []);
 
+  const name = nameOf(row);
   const page = (direction: -1 | 1) => {
     const list = scroller.current!;
     const first = list.firstElementChild as HTMLElement;
@@ -73,10 +78,10 @@ export function Row({ row, eager }: { row: RowData; eager: boolean }) {
   };
   return (
     <section class="row" aria-labelledby={`row-${row.id}`}>
-      <h2 id={`row-${row.id}`}>{row.name}</h2>
+      <h2 id={`row-${row.id}`}>{name}</h2>
       <div class="row-frame">
         {ends.before && (
-          <IconButton icon="chevronLeft" label={t('scrollBack', { row: row.name })} class="row-arrow before" onClick={() => page(-1)} />
+          <IconButton icon="chevronLeft" label={t('scrollBack', { row: name })} class="row-arrow before" onClick={() => page(-1)} />
         )}
         <ul
           ref={scroller}
@@ -94,7 +99,7 @@ export function Row({ row, eager }: { row: RowData; eager: boolean }) {
           ))}
         </ul>
         {ends.after && (
-          <IconButton icon="chevronRight" label={t('scrollAhead', { row: row.name })} class="row-arrow after" onClick={() => page(1)} />
+          <IconButton icon="chevronRight" label={t('scrollAhead', { row: name })} class="row-arrow after" onClick={() => page(1)} />
         )}
       </div>
     </section>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Who is signed in, and whose profile: one value for the whole face.
 import { useEffect, useState } from 'preact/hooks';
-import { ApiError, session as api, whenSignedOut, type Profile, type Session } from '../shared/api';
+import { session as api, whenSignedOut, type Profile, type Session } from '../shared/api';
 import { chooseLanguage } from '../shared/i18n';
 import { forgetKept } from '../shared/use';
 
@@ -33,16 +33,17 @@ export function useWho(): Who {
 }
 
 export const profileKey = (): string => (who.state === 'in' ? (who.session.profile?.id ?? '') : '');
+export const mayWatch = (session: Session): boolean =>
+  session.user.role === 'viewer' || mayOperate(session);
 export const mayOperate = (session: Session): boolean =>
   session.user.role === 'operator' || session.user.role === 'admin';
 
 export async function findOut(): Promise<void> {
   try {
     const session = await api.get();
-    become(session?.user ? { state: 'in', session } : { state: 'out' });
+    become(session ? { state: 'in', session } : { state: 'out' });
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) become({ state: 'out' });
-    else become({ state: 'failed', error });
+    become({ state: 'failed', error });
   }
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { useRef, useState } from 'preact/hooks';
-import { ErrorNote, Button, Field } from '../shared/components/base';
+import { ErrorNote, Button, Field, Note } from '../shared/components/base';
+import type { Place } from '../shared/router';
 import { useTitle } from '../shared/use';
 import { Logo } from './logo';
 import { signIn } from './session';
 import { t } from './strings';
 
-export function SignIn() {
+export function SignIn({ place }: { place: Place }) {
   useTitle(`${t('signInTitle')} · ${t('service')}`);
   const [name, setName] = useState('');
   const [password, setPassword] = useState('');
@@ -14,6 +15,7 @@ export function SignIn() {
   const [busy, setBusy] = useState(false);
   const [shown, setShown] = useState(false);
   const [error, setError] = useState<unknown>(null);
+  const linkIsOver = place.query.get('link') === 'used';
   const passwordField = useRef<HTMLInputElement>(null);
 
   const submit = async (event: Event) => {
@@ -39,6 +41,7 @@ export function SignIn() {
           <h1>{t('signInTitle')}</h1>
           <p class="lead">{t('signInLead')}</p>
         </div>
+        {linkIsOver && error === null && <Note tone="warning" what={t('linkUsed')} hint={t('linkUsedHint')} />}
         {error !== null && <ErrorNote error={error} />}
         <Field label={t('name')} wrong={tried && name.trim() === '' ? t('nameMissing') : null}>
           {(attributes) => (

@@ -10,6 +10,11 @@ export const english = {
   navList: 'My list',
   navSearch: 'Search',
   navMain: 'Main',
+
+  rowContinue: 'Continue watching',
+  rowRecent: 'Recently added',
+  rowSeries: 'Series',
+  rowFilms: 'Films',
   account: 'Profile and account',
   switchProfile: 'Switch profile',
   editProfiles: 'Edit profiles',
@@ -26,6 +31,10 @@ export const english = {
   signingIn: 'Signing in…',
   nameMissing: 'Type the name you were given.',
   passwordMissing: 'Type your password.',
+  linkUsed: 'This link has been used, or is too old.',
+  linkUsedHint: 'A link signs in once. Ask whoever gave it to you for a new one, or sign in with your password.',
+  notForWatching: 'This account does not watch films',
+  notForWatchingText: 'You are signed in as {name}. Partners work at the desk; to watch, sign in with a viewer’s account.',
 
   whoWatches: 'Who is watching?',
   manageProfiles: 'Edit profiles',

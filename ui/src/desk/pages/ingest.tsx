@@ -25,7 +25,7 @@ import {
 import { useProgress } from '../live';
 import { ProgressBar, remainingText } from '../progress';
 import { useResource } from '../resource';
-import { useMayOperate, useSession } from '../session';
+import { useMayOperate } from '../session';
 import { StateBadge } from '../state';
 import { t, type TextKey } from '../text';
 
@@ -201,7 +201,7 @@ function UploadCard({ item }: { item: IngestItem }): JSX.Element {
         {s === 'paused' && t('upload.paused', { sent: bytes(sent) })}
         {s === 'failed' && t(failureHint(item.upload?.status ?? null))}
         {s === 'ready' && !item.error && t('upload.ready')}
-        {s === 'delivering' && t('upload.delivering')}
+        {s === 'delivering' && (item.checked === null ? t('upload.delivering') : t('upload.checking', { percent: percent(item.checked) }))}
         {s === 'delivered' && (working ? (job && remainingText(job.remaining_us)) || t('upload.delivered') : t('upload.delivered.ended'))}
       </p>
       {s === 'lost' && <FilePick primary={false} label={t('upload.again')} />}
@@ -228,11 +228,10 @@ function UploadCard({ item }: { item: IngestItem }): JSX.Element {
 
 function DeliveryForm({ item }: { item: IngestItem }): JSX.Element {
   const operate = useMayOperate();
-  const { user } = useSession();
   const list = useId();
   const titles = useResource(operate ? 'titles/all' : null, (s) => api.titles({ limit: 500 }, s));
   const requests = useResource('requests', api.requests, ['request/']);
-  const partners = useResource(user.role === 'admin' ? 'partners' : null, api.partners);
+  const partners = useResource(operate ? 'partners' : null, api.partners);
   const form = item.form;
   const set = (change: Partial<IngestForm>): void => ingestEdit(item.key, { ...form, ...change });
   const open = (requests.value ?? []).filter((r) => r.state === 'open' || r.id === form.answers);

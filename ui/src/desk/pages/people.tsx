@@ -71,7 +71,7 @@ export function PeoplePage(): JSX.Element {
             <tr key={p.id}>
               <td>{p.name}</td>
               <td class="num">{p.max_height ? `${p.max_height}p` : t('people.unlimited')}</td>
-              <td class="num">{p.max_streams ?? p.streams ?? t('people.unlimited')}</td>
+              <td class="num">{p.streams || t('people.unlimited')}</td>
             </tr>
           ))}
         </Rows>

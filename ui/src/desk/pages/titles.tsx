@@ -305,11 +305,11 @@ export function TitlePage({ id }: { id: string }): JSX.Element {
           onClose={() => setAsking(false)}
           onAct={async () => {
             await api.withdraw(id);
-            title.patch((v) => ({ ...v, withdrawn: true }));
+            title.patch((v) => ({ ...v, withdrawn: new Date().toISOString() }));
             stale();
             toastUndo(t('title.withdraw.done', { name: x.name }), async () => {
               await api.restore(id);
-              title.patch((v) => ({ ...v, withdrawn: false }));
+              title.patch((v) => ({ ...v, withdrawn: null }));
               stale();
             });
           }}
