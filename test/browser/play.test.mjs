@@ -35,7 +35,7 @@ before(async () => {
   try {
     execFileSync('bash', [path.join(root, 'demo/films.sh'), films], { stdio: 'ignore', timeout: 240000 });
   } catch { /* what cannot be fetched is left out */ }
-  const files = fs.existsSync(films) ? fs.readdirSync(films).filter((f) => /\.(mp4|mkv|webm|ogv|mpg|avi)$/.test(f)).sort() : [];
+  const files = fs.existsSync(films) ? fs.readdirSync(films).filter((f) => /\.(mp4|mov|mkv|webm|ogv|mpg|avi)$/.test(f)).sort() : [];
   fs.rmSync(scratch, { recursive: true, force: true });
   fs.mkdirSync(scratch, { recursive: true });
   if (files.length > 0) {
