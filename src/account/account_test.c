@@ -159,8 +159,8 @@ static void people_and_partners_have_rules(void **state)
     assert_int_equal(account_user_add(tx, &spec, id), ERR_INVALID);
     spec = (struct account_user_spec){.name = "Pat", .role = ACCOUNT_PARTNER};
     assert_int_equal(account_user_add(tx, &spec, id), ERR_INVALID);
-    static const char *const bad[] = {"",     "a", "a@", "@b", "a@b@c", "a@b\nBcc: x@y",
-                                      "a b@c"};
+    static const char *const bad[] = {
+        "", "a", "a@", "@b", "a@b@c", "a@b\nBcc: x@y", "a b@c", "a\x01@b", "j\u00F6rg@b"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         assert_int_equal(account_partner_add(tx, "Archive", bad[i], partner),
                          ERR_INVALID);

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -389,13 +390,16 @@ static void film_free(struct film *film)
 
 static int film_open(struct film *film, const char *path, int wanted)
 {
-    *film = (struct film){.wanted = wanted, .fd = open(path, O_RDONLY | O_CLOEXEC)};
-    if (film->fd < 0) {
+    // O_NONBLOCK: a FIFO that nobody writes is refused, not waited for.
+    *film = (struct film){.wanted = wanted,
+                          .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    struct stat st;
+    if (film->fd < 0 || fstat(film->fd, &st) < 0) {
         return err_fail_errno("%s", path);
     }
-    int64_t bytes = 0;
-    TRY(fs_size(path, &bytes));
-    film->input = (struct media_input){.opaque = film, .size = bytes, .read = film_read};
+    FAIL_IF(!S_ISREG(st.st_mode), ERR_INVALID, "%s is no file", path);
+    film->input =
+        (struct media_input){.opaque = film, .size = st.st_size, .read = film_read};
     return 0;
 }
 

@@ -17,6 +17,29 @@ static void utf8_follows_rfc3629(void **state)
     assert_false(str_is_utf8(STR("a\0b")));
 }
 
+static void any_bytes_become_a_line(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str bytes;
+        const char *line; // NULL: they are one
+    } cases[] = {
+        {STR("grün 映画 🎬"), NULL},
+        {STR("a\r\nBcc: b"), "a  Bcc: b"},
+        {STR("a\0b\x1b[0m\x7f"), "a b [0m "},
+        {STR("\xE9t\xE9"), "\uFFFDt\uFFFD"},
+        {STR("\xC0\x80\xE2\x82"), "\uFFFD\uFFFD\uFFFD\uFFFD"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(buf_free) struct buf line = {0};
+        assert_int_equal(str_is_line(cases[i].bytes), cases[i].line == NULL);
+        buf_line(&line, cases[i].bytes);
+        assert_true(str_is_line(buf_view(&line)));
+        assert_string_equal(line.data,
+                            cases[i].line ? cases[i].line : cases[i].bytes.data);
+    }
+}
+
 static void numbers_are_whole_or_refused(void **state)
 {
     (void)state;
@@ -168,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(utf8_follows_rfc3629),
+        cmocka_unit_test(any_bytes_become_a_line),
         cmocka_unit_test(numbers_are_whole_or_refused),
         cmocka_unit_test(base64url_round_trips_and_has_one_spelling),
         cmocka_unit_test(hmac_knows_rfc4231),

@@ -108,36 +108,72 @@ int str_copy(char *dst, size_t dst_bytes, struct str s)
     return 0;
 }
 
-// RFC 3629 section 4: shortest forms only, no surrogates, at most U+10FFFF.
-bool str_is_utf8(struct str s)
+// The bytes of the character at the front of `s`, 0 where there is none. RFC 3629 section 4: shortest
+// forms only, no surrogates, at most U+10FFFF; here no NUL either.
+static size_t char_bytes(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.data;
-    size_t i = 0;
-    while (i < s.len) {
-        unsigned char c = p[i++];
-        if (c == 0) {
+    unsigned char c = p[0];
+    if (c < 0x80) {
+        return c != 0;
+    }
+    unsigned more = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : 1;
+    if (c < 0xC2 || c > 0xF4 || s.len <= more) {
+        return 0;
+    }
+    uint32_t v = c & (0x3Fu >> more);
+    for (unsigned k = 1; k <= more; k++) {
+        if ((p[k] & 0xC0) != 0x80) {
+            return 0;
+        }
+        v = v << 6 | (p[k] & 0x3Fu);
+    }
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+    bool valid = v >= least[more] && v <= 0x10FFFF && !(v >= 0xD800 && v <= 0xDFFF);
+    return valid ? more + 1 : 0;
+}
+
+bool str_is_utf8(struct str s)
+{
+    while (s.len) {
+        size_t n = char_bytes(s);
+        if (n == 0) {
             return false;
         }
-        if (c < 0x80) {
-            continue;
-        }
-        unsigned more = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : 1;
-        if (c < 0xC2 || c > 0xF4 || s.len - i < more) {
-            return false;
-        }
-        uint32_t v = c & (0x3Fu >> more);
-        for (unsigned k = 0; k < more; k++, i++) {
-            if ((p[i] & 0xC0) != 0x80) {
-                return false;
-            }
-            v = v << 6 | (p[i] & 0x3Fu);
-        }
-        static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-        if (v < least[more] || v > 0x10FFFF || (v >= 0xD800 && v <= 0xDFFF)) {
+        s = (struct str){s.data + n, s.len - n};
+    }
+    return true;
+}
+
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7F;
+}
+
+bool str_is_line(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (is_control(s.data[i])) {
             return false;
         }
     }
-    return true;
+    return str_is_utf8(s);
+}
+
+void buf_line(struct buf *b, struct str s)
+{
+    while (s.len) {
+        size_t n = char_bytes(s);
+        if (is_control(s.data[0])) {
+            buf_char(b, ' ');
+        } else if (n == 0) {
+            buf_cstr(b, "\xEF\xBF\xBD");
+        } else {
+            buf_add(b, s.data, n);
+        }
+        n = MAX(n, (size_t)1);
+        s = (struct str){s.data + n, s.len - n};
+    }
 }
 
 void buf_free(struct buf *b)

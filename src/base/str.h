@@ -33,6 +33,8 @@ int str_to_double(struct str s, double min, double max, double *ret);
 int str_copy(char *dst, size_t dst_bytes, struct str s);
 // True for well-formed UTF-8 without NUL (RFC 3629).
 bool str_is_utf8(struct str s);
+// True for such text without control characters: a name, a subject, a line of a file.
+bool str_is_line(struct str s);
 
 // Grows by doubling. The first failed allocation is kept in `err`; later writes do nothing, so
 // that a writer checks once, at the end. `data` is always NUL-terminated when not NULL.
@@ -50,6 +52,9 @@ void buf_add(struct buf *, const void *bytes, size_t len);
 void buf_str(struct buf *, struct str s);
 void buf_cstr(struct buf *, const char *s);
 void buf_char(struct buf *, char c);
+// Whatever bytes, as one line of UTF-8: a control character becomes a space, a byte that is none of
+// UTF-8 becomes U+FFFD.
+void buf_line(struct buf *, struct str s);
 void buf_printf(struct buf *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 struct str buf_view(const struct buf *);
 // The text with its terminator, owned by the caller; the buffer is empty afterwards.

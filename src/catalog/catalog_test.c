@@ -104,6 +104,8 @@ static void mistakes_are_named(void **state)
         {"{}", ERR_INVALID},
         {"{\"name\":\"\"}", ERR_INVALID},
         {"{\"name\":7}", ERR_INVALID},
+        {"{\"name\":\" \"}", ERR_INVALID},
+        {"{\"name\":\"x\\r\\nBcc: y\"}", ERR_INVALID},
         {"{\"name\":\"x\",\"colour\":\"red\"}", ERR_INVALID},
         {"{\"name\":\"x\",\"year\":\"1999\"}", ERR_INVALID},
         {"{\"name\":\"x\",\"maturity\":19}", ERR_INVALID},

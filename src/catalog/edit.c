@@ -14,24 +14,24 @@ struct column {
     const char *member;
     const char *sql;  // SET … = ?1 WHERE id = ?2
     int64_t min, max; // of a number, or of a text's bytes
-    bool is_text;
+    enum { NUMBER, LINE, TEXT } form;
 };
 
 #define SET(name) "UPDATE catalog_title SET " #name " = ?1 WHERE id = ?2"
 
 static const struct column columns[] = {
-    {"name", SET(name), 1, 255, true},
-    {"synopsis", SET(synopsis), 0, 8000, true},
-    {"language", SET(language), 1, 35, true},
-    {"credit", SET(credit), 0, 4000, true},
-    {"licence", SET(licence), 0, 500, true},
-    {"licence_url", SET(licence_url), 0, 2000, true},
-    {"source_url", SET(source_url), 0, 2000, true},
-    {"slug", SET(slug), 1, 100, true},
-    {"year", SET(year), 1850, 2200, false},
-    {"season", SET(season), 0, 1000, false},
-    {"episode", SET(episode), 0, 100000, false},
-    {"maturity", SET(maturity), 0, 18, false},
+    {"name", SET(name), 1, 255, LINE},
+    {"synopsis", SET(synopsis), 0, 8000, TEXT},
+    {"language", SET(language), 1, 35, LINE},
+    {"credit", SET(credit), 0, 4000, TEXT},
+    {"licence", SET(licence), 0, 500, LINE},
+    {"licence_url", SET(licence_url), 0, 2000, LINE},
+    {"source_url", SET(source_url), 0, 2000, LINE},
+    {"slug", SET(slug), 1, 100, LINE},
+    {"year", SET(year), 1850, 2200, NUMBER},
+    {"season", SET(season), 0, 1000, NUMBER},
+    {"episode", SET(episode), 0, 100000, NUMBER},
+    {"maturity", SET(maturity), 0, 18, NUMBER},
 };
 
 static int set_column(struct store_tx *tx, const char *id, const struct column *c,
@@ -43,12 +43,16 @@ static int set_column(struct store_tx *tx, const char *id, const struct column *
                    ? store_exec(tx, c->sql, "is", INT64_C(0), id)
                    : store_exec(tx, c->sql, "ss", NULL, id);
     }
-    if (c->is_text) {
+    if (c->form != NUMBER) {
         FAIL_IF(!json_is_string(value), ERR_INVALID, "'%s' is a text", c->member);
         size_t len = json_string_length(value);
         FAIL_IF((int64_t)len < c->min || (int64_t)len > c->max, ERR_INVALID,
                 "'%s' has %lld to %lld bytes", c->member, (long long)c->min,
                 (long long)c->max);
+        struct str text = {json_string_value(value), len};
+        FAIL_IF(c->form == LINE &&
+                    (!str_is_line(text) || str_trim(text).len < (size_t)c->min),
+                ERR_INVALID, "'%s' is one line of text", c->member);
         return store_exec(tx, c->sql, "ss", json_string_value(value), id);
     }
     FAIL_IF(!json_is_integer(value) || json_integer_value(value) < c->min ||

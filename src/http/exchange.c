@@ -22,6 +22,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define DRAIN_BYTES (1 << 20)
@@ -301,11 +302,64 @@ static int check_origin(struct http_request *r)
     FAIL(ERR_DENIED, "another origin may not do this");
 }
 
+struct framing {
+    unsigned lengths, codings, hosts;
+    bool malformed;
+};
+
+// RFC 9110 sections 5.1 and 5.5.
+static bool is_field(const char *name, const char *value)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    for (const char *p = name; *p; p++) {
+        bool token = (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') ||
+                     (*p >= 'A' && *p <= 'Z') || strchr(marks, *p);
+        if (!token) {
+            return false;
+        }
+    }
+    for (const char *p = value; *p; p++) {
+        if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7F) {
+            return false;
+        }
+    }
+    return *name != '\0';
+}
+
+static enum MHD_Result count_field(void *user, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    struct framing *f = user;
+    (void)kind;
+    f->lengths += strcasecmp(name, "Content-Length") == 0;
+    f->codings += strcasecmp(name, "Transfer-Encoding") == 0;
+    f->hosts += strcasecmp(name, "Host") == 0;
+    f->malformed |= !is_field(name, value ? value : "");
+    return MHD_YES;
+}
+
+// What says where this request ends, and for whom it is, is said once and in one way: a proxy in
+// front may read two fields, or a coding that it does not know, otherwise than this server does, and
+// what the one takes for a body is a request to the other (RFC 9112 sections 3.2, 6.1, 6.3, 11.2).
+static int check_framing(struct http_request *r)
+{
+    struct framing f = {0};
+    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_field, &f);
+    const char *coding = http_request_header(r, "Transfer-Encoding");
+    FAIL_IF(f.malformed, ERR_INVALID, "a malformed header");
+    FAIL_IF(f.lengths > 1 || f.codings > 1 || f.hosts > 1, ERR_INVALID,
+            "a header that may come once came more often");
+    FAIL_IF(coding && strcasecmp(coding, "chunked") != 0, ERR_INVALID,
+            "of the transfer codings only 'chunked' is known");
+    FAIL_IF(f.lengths && f.codings, ERR_INVALID,
+            "both Content-Length and Transfer-Encoding");
+    return 0;
+}
+
 static int read_length(struct http_request *r, bool *ret_body)
 {
     const char *length = http_request_header(r, "Content-Length");
     const char *coding = http_request_header(r, "Transfer-Encoding");
-    FAIL_IF(length && coding, ERR_INVALID, "both Content-Length and Transfer-Encoding");
     if (length) {
         TRY(str_to_i64(str_of(length), 0, INT64_MAX, &r->content_length));
     }
@@ -331,8 +385,16 @@ static int check_head(struct http_request *r, const char *method, bool *ret_body
 static enum MHD_Result begin(struct http_request *r, const char *method)
 {
     bool body = false;
+    int err = check_framing(r);
+    if (err < 0) {
+        // Where the next request begins is not known: nothing more is read of this connection.
+        http_header(&r->response, "Connection", "close");
+        response_refuse(r, 400, err);
+        r->stage = STAGE_REFUSE;
+        return queue_wire(r);
+    }
     look_behind_proxy(r);
-    int err = check_head(r, method, &body);
+    err = check_head(r, method, &body);
     if (err < 0) {
         return refuse(r, err == ERR_UNSUPPORTED ? 405 : err_http_status(err), err);
     }

@@ -326,6 +326,40 @@ static void bodies_have_limits(void **state)
     assert_int_equal(status_of(&a), 413);
 }
 
+// Each is followed by a request that must not be answered: whether it is one, or the body of the
+// first, is what a proxy could see otherwise.
+static void what_ends_elsewhere_for_others_is_refused(void **state)
+{
+    struct place *p = *state;
+    AUTO(buf_free) struct buf a = {0};
+    static const char *const heads[] = {
+        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nContent-Length: 40",
+        "GET /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\ncontent-length: 40",
+        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity",
+        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked",
+        "POST /nowhere HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked",
+        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+        "Transfer-Encoding: identity",
+        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length : 40",
+        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+        "Content-Length: 40",
+        "GET /hello HTTP/1.1\r\nHost: h\r\nX: a\rContent-Length: 40",
+        "GET /hello HTTP/1.1\r\nHost: h\r\nHost: other",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+        AUTO(buf_free) struct buf all = {0};
+        buf_printf(&all, "%s\r\n\r\nGET /hello?name=second HTTP/1.1\r\nHost: h\r\n\r\n",
+                   heads[i]);
+        buf_clear(&a);
+        int fd = dial(p);
+        say(fd, all.data);
+        hear(fd, &a); // until it is closed
+        close(fd);
+        assert_int_equal(status_of(&a), 400);
+        assert_null(strstr(a.data, "second"));
+    }
+}
+
 static void roles_and_origins_are_checked(void **state)
 {
     struct place *p = *state;
@@ -643,6 +677,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SERVER(routes_methods_and_errors),
         WITH_SERVER(bodies_have_limits),
+        WITH_SERVER(what_ends_elsewhere_for_others_is_refused),
         WITH_SERVER(roles_and_origins_are_checked),
         WITH_SERVER(files_have_ranges_and_conditions),
         WITH_SERVER(streamed_bodies_reach_their_file),

@@ -105,8 +105,8 @@ struct ingest_ticket {
         reused; // the same bytes with the same wishes were submitted before: that job stands
 };
 
-// ERR_NOT_FOUND: no such title, partner or request. ERR_DENIED: the title or request belongs to
-// another partner. ERR_CONFLICT: these bytes were delivered for another title; or a waiver without
+// ERR_NOT_FOUND: no such title, partner or request, or another partner's. The file's name may be any
+// bytes: it is kept as one line of UTF-8. ERR_CONFLICT: these bytes were delivered for another title; or a waiver without
 // a reason or an end.
 int ingest_submit(struct store_tx *, const struct ingest_spec *,
                   struct ingest_ticket *ret);

@@ -131,7 +131,10 @@ static void partners_keep_to_their_own(void **state)
     struct ingest_spec foreign = spec_of("another film", h);
     foreign.partner = h->other;
     foreign.title_id = mine.title_id;
-    assert_int_equal(submit(h, &foreign, &ticket), ERR_DENIED);
+    foreign.title = "Theirs now";
+    assert_int_equal(submit(h, &foreign, &ticket), ERR_NOT_FOUND);
+    assert_null(strstr(err_reason(), "film")); // not its name
+    foreign.title = NULL;
     foreign.title_id = NULL;
     foreign.answers = mine.title_id; // no request has this id
     assert_int_equal(submit(h, &foreign, &ticket), ERR_NOT_FOUND);
@@ -139,6 +142,32 @@ static void partners_keep_to_their_own(void **state)
     // known bytes cannot be moved to another title
     spec.title_id = theirs.title_id;
     assert_int_equal(submit(h, &spec, &ticket), ERR_CONFLICT);
+}
+
+// A file may be called anything; what is kept is what rows, mails and pages can hold.
+static void names_of_files_become_lines(void **state)
+{
+    struct house *h = *state;
+    static const struct {
+        const char *file, *kept, *title;
+    } cases[] = {
+        {"a\r\nBcc: b.mp4", "a  Bcc: b.mp4", "a  Bcc: b"},
+        {"\xE9t\xE9_1906.mp4", "\uFFFDt\uFFFD_1906.mp4", "\uFFFDt\uFFFD 1906"},
+        {"_.mp4", "_.mp4", "Untitled"},
+        {"\x1b[2J.mp4", " [2J.mp4", "[2J"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct ingest_ticket ticket = {0};
+        struct ingest_spec spec = spec_of(cases[i].file, h);
+        spec.file_name = cases[i].file;
+        assert_int_equal(submit(h, &spec, &ticket), 0);
+        AUTO(store_rollback) struct store_tx *tx = NULL;
+        AUTO(json_free) json_t *delivery = NULL;
+        assert_int_equal(store_begin(h->store, STORE_READ, &tx), 0);
+        assert_int_equal(ingest_delivery(tx, ticket.delivery_id, &delivery), 0);
+        assert_string_equal(json_str_or(delivery, "file_name", ""), cases[i].kept);
+        assert_string_equal(json_str_or(delivery, "title", ""), cases[i].title);
+    }
 }
 
 static void deliveries_are_listed_for_whom_they_are(void **state)
@@ -218,6 +247,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_waiver_needs_a_reason_and_an_end, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(partners_keep_to_their_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_of_files_become_lines, set_up, tear_down),
         cmocka_unit_test_setup_teardown(deliveries_are_listed_for_whom_they_are, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(recovery_removes_what_no_row_names, set_up,

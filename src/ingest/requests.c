@@ -53,6 +53,16 @@ static void mail_text(struct buf *out, const struct delivery *d, const char *tit
     buf_printf(out, "\nPictures, times and how to deliver anew:\n%s\n", link);
 }
 
+// A title's name as a subject takes it, whatever an older release let in.
+static int title_line(struct store_tx *tx, const char *title_id, char **ret)
+{
+    AUTO(cstr_free) char *name = NULL;
+    AUTO(buf_free) struct buf line = {0};
+    TRY(title_name(tx, title_id, &name));
+    buf_line(&line, str_of(name));
+    return buf_take(&line, ret);
+}
+
 static int request_mail(struct store_tx *tx, const struct delivery *d, const char *id,
                         const char *verdict, const json_t *findings, const json_t *why,
                         const char *base_url)
@@ -63,7 +73,7 @@ static int request_mail(struct store_tx *tx, const struct delivery *d, const cha
     if (!to) {
         return 0; // the house's own delivery: the page tells
     }
-    TRY(title_name(tx, d->title_id, &title));
+    TRY(title_line(tx, d->title_id, &title));
     TRY(cstr_printf(&link, "%s/desk/requests/%s", base_url ? base_url : "", id));
     TRY(cstr_printf(&dedupe, "request/%s", id));
     TRY(cstr_printf(&subject, "Redelivery requested: %s", title));

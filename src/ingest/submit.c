@@ -36,10 +36,14 @@ static int captions_json(const struct ingest_spec *spec, json_t **ret)
     for (size_t i = 0; i < spec->caption_count; i++) {
         const struct ingest_caption *c = &spec->captions[i];
         char hex[HASH_HEX_BYTES];
+        AUTO(buf_free) struct buf name = {0}, language = {0};
         hash_hex(&c->blob, hex);
+        buf_line(&name, str_of(c->file_name));
+        buf_line(&language, str_of(c->language));
         json_t *item = NULL;
-        TRY(json_made(json_pack("{s:s, s:s, s:s}", "blob", hex, "file_name", c->file_name,
-                                "language", c->language),
+        TRY(json_made(json_pack("{s:s, s:s, s:s}", "blob", hex, "file_name",
+                                name.len ? name.data : "", "language",
+                                language.len ? language.data : ""),
                       &item));
         FAIL_IF(json_array_append_new(array, item) != 0, ERR_NOMEM, "captions");
     }
@@ -97,8 +101,8 @@ static int request_check(struct store_tx *tx, const struct ingest_spec *spec,
     TRY(any);
     FAIL_IF(any == 0, ERR_NOT_FOUND, "there is no request %s", spec->answers);
     const char *theirs = store_text(rows, 1);
-    FAIL_IF(partner && strcmp(partner, theirs) != 0, ERR_DENIED,
-            "request %s is another partner's", spec->answers);
+    FAIL_IF(partner && strcmp(partner, theirs) != 0, ERR_NOT_FOUND,
+            "there is no request %s", spec->answers); // what is another's is not there
     FAIL_IF(strcmp(store_text(rows, 2), "closed") == 0, ERR_CONFLICT,
             "request %s is closed already", spec->answers);
     FAIL_IF(spec->title_id && strcmp(spec->title_id, store_text(rows, 0)) != 0,
@@ -246,7 +250,7 @@ static int request_answer(struct store_tx *tx, const struct ingest_spec *spec,
     return emit(tx, "request.answered.v1", subject, spec->actor, ticket->job_id, data);
 }
 
-int ingest_submit(struct store_tx *tx, const struct ingest_spec *spec,
+static int submit(struct store_tx *tx, const struct ingest_spec *spec,
                   struct ingest_ticket *ret)
 {
     AUTO(json_free) json_t *wish = NULL;
@@ -276,6 +280,18 @@ int ingest_submit(struct store_tx *tx, const struct ingest_spec *spec,
     }
     *ret = ticket;
     return 0;
+}
+
+// With a file's name that rows, mails and pages can hold: systems let names be any bytes.
+int ingest_submit(struct store_tx *tx, const struct ingest_spec *spec,
+                  struct ingest_ticket *ret)
+{
+    AUTO(buf_free) struct buf name = {0};
+    buf_line(&name, str_of(spec->file_name));
+    TRY(name.err);
+    struct ingest_spec lined = *spec;
+    lined.file_name = name.len ? name.data : "";
+    return submit(tx, &lined, ret);
 }
 
 int ingest_again(struct store_tx *tx, const char *delivery_id, const char *actor,

@@ -8,18 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-// "Planet_Blupi - 01.mkv" → "Planet Blupi - 01".
+#define NAME_BYTES_MAX 255
+
+// "Planet_Blupi - 01.mkv" → "Planet Blupi - 01". The file's name is one line of UTF-8; a title's is
+// 1 to NAME_BYTES_MAX bytes of it.
 static int name_from_file(const char *file_name, char **ret)
 {
-    TRY(cstr_dup(ret, file_name));
-    char *dot = strrchr(*ret, '.');
-    if (dot && dot != *ret) {
-        *dot = 0;
+    struct str name = str_of(file_name);
+    const char *dot = strrchr(file_name, '.');
+    if (dot && dot != file_name) {
+        name.len = (size_t)(dot - file_name);
     }
-    for (char *p = *ret; *p; p++) {
-        *p = *p == '_' ? ' ' : *p;
+    while (name.len > NAME_BYTES_MAX || !str_is_utf8(name)) {
+        name.len--; // not within a character
     }
-    return 0;
+    AUTO(buf_free) struct buf text = {0};
+    for (size_t i = 0; i < name.len; i++) {
+        buf_char(&text, (char)(name.data[i] == '_' ? ' ' : name.data[i]));
+    }
+    TRY(text.err);
+    name = str_trim(buf_view(&text));
+    return cstr_printf(ret, STR_FMT, STR_ARG(name.len ? name : STR("Untitled")));
 }
 
 // The metadata with the name that was asked for. NULL where nothing is said about the title.
@@ -60,15 +69,18 @@ static int title_new(struct store_tx *tx, const struct ingest_spec *spec,
 int title_prepare(struct store_tx *tx, const struct ingest_spec *spec,
                   char title_id[UUID_BYTES], char **ret_partner)
 {
-    if (*title_id) {
-        TRY(title_describe(tx, title_id, spec));
-    } else {
+    bool is_new = !*title_id;
+    if (is_new) {
         TRY(title_new(tx, spec, title_id));
     }
     struct catalog_title title = {0};
     TRY(catalog_title(tx, title_id, &title));
-    FAIL_IF(spec->partner && strcmp(title.partner_id, spec->partner) != 0, ERR_DENIED,
-            "the title \"%s\" is not this partner's", title.name);
+    // What is another's is not there: neither its name nor that it exists is told.
+    FAIL_IF(spec->partner && strcmp(title.partner_id, spec->partner) != 0, ERR_NOT_FOUND,
+            "there is no title %s", title_id);
+    if (!is_new) {
+        TRY(title_describe(tx, title_id, spec));
+    }
     return *title.partner_id ? cstr_dup(ret_partner, title.partner_id) : 0;
 }
 

@@ -220,6 +220,9 @@ static void an_import_copies_and_hashes_once(void **state)
                      ERR_NOT_FOUND);
     assert_int_equal(store_blob_import(f->store, f->dir, NULL, NULL, &h, &size),
                      ERR_INVALID);
+    assert_int_equal(mkfifo(absent, 0600), 0); // nobody writes it, and nobody waits
+    assert_int_equal(store_blob_import(f->store, absent, NULL, NULL, &h, &size),
+                     ERR_INVALID);
 }
 
 static void a_known_file_is_not_read_again(void **state)

@@ -166,7 +166,8 @@ static int copy_in(struct store *store, const struct source *s,
 int store_blob_import(struct store *store, const char *path, store_progress_f *progress,
                       void *user, struct hash *ret, int64_t *ret_size)
 {
-    AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    // O_NONBLOCK: a FIFO that nobody writes is refused by look(), not waited for.
+    AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         return err_fail_errno("opening %s", path);
     }
