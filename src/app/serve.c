@@ -23,7 +23,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define RETRY_EXECUTOR_MS 2000
+#define RETRY_EXECUTOR_MS 1000
 
 struct service {
     struct store *store;
@@ -241,6 +241,14 @@ static int start(struct service *s, const struct app_serve_config *c)
     return write_mark(s);
 }
 
+// A command executes: its progress reaches the pages through the rows that it writes.
+static int show_progress(struct service *s)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(s->store, STORE_READ, &tx));
+    return flow_progress_look(tx, api_publish_progress, &s->api);
+}
+
 // Until a signal; takes over as executor once a command that was executing has ended.
 static int wait_for_end(struct service *s, const struct app_serve_config *c)
 {
@@ -253,8 +261,10 @@ static int wait_for_end(struct service *s, const struct app_serve_config *c)
         if (ready < 0 && errno != EINTR) {
             return err_fail_errno("waiting");
         }
-        if (!s->executor) {
-            TRY(start_executor(s, c));
+        // A full disk, for one, is no reason to stop serving: it is tried again.
+        if (!s->executor &&
+            (start_executor(s, c) < 0 || (!s->executor && show_progress(s) < 0))) {
+            log_warn("app", "beside another executor: %s", err_reason());
         }
     }
 }

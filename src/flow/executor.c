@@ -33,6 +33,7 @@
 #define BLOCKED_POLL_MS  1000 // rows cannot be written: try again that often
 #define PACE             10 // times the last call's duration between two calls of a workflow
 #define MEASURE_EVERY_US 2000000
+#define PACE_SEEN_US     1500000 // a step that ran so long shows its pace
 #define STALL_US         INT64_C(1800000000)
 #define LOCK_WAIT_US     1000000
 #define ADVANCE_LIMIT    5 // calls that failed for a reason that may pass
@@ -157,9 +158,29 @@ static bool is_first_of_job(const struct attempts *list, size_t i)
     return true;
 }
 
+// What running steps have done so far, where it is enough to tell their pace.
+static int running_json(const struct flow_executor *x, json_t **ret)
+{
+    AUTO(json_free) json_t *list = json_array();
+    for (size_t i = 0; i < x->running.items.len; i++) {
+        const struct attempt *a = x->running.items.data[i];
+        int64_t elapsed_us = clock_mono_us() - a->started_us;
+        if (a->ended || a->done_ppm < PPM / 50 || elapsed_us < PACE_SEEN_US) {
+            continue;
+        }
+        json_t *item = json_pack("{s:s, s:f, s:I}", "type", a->type->name, "cost",
+                                 (double)a->cost * (double)a->done_ppm / PPM, "wall_us",
+                                 (json_int_t)elapsed_us);
+        FAIL_IF(json_array_append_new(list, item) < 0, ERR_NOMEM, "progress");
+    }
+    return json_made(TAKE(list), ret);
+}
+
 // Progress of what runs, for those who only see rows.
 static int write_progress(struct flow_executor *x, struct store_tx *tx)
 {
+    AUTO(json_free) json_t *running = NULL;
+    TRY(running_json(x, &running));
     vec_for_each (at, &x->running.items) {
         struct attempt *a = *at;
         attempt_trim_log(a);
@@ -175,7 +196,7 @@ static int write_progress(struct flow_executor *x, struct store_tx *tx)
     }
     for (size_t i = 0; i < x->running.items.len; i++) {
         if (is_first_of_job(&x->running, i)) {
-            TRY(job_measure(tx, x->running.items.data[i]->job, x->config.slots));
+            TRY(job_measure(tx, x->running.items.data[i]->job, x->config.slots, running));
         }
     }
     return 0;
@@ -357,11 +378,13 @@ static void forget_pace(struct flow_executor *x, const char *job)
 static int advance_once(struct flow_executor *x, const char *job)
 {
     AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(json_free) json_t *running = NULL;
+    TRY(running_json(x, &running));
     TRY(store_begin(x->config.store, STORE_WRITE, &tx));
     int ended = job_advance(&(struct advance_config){&x->config, x->memo, tx, job});
     TRY(ended);
     // A number for people is no reason to hold a job back; a broken transaction fails below.
-    if (job_measure(tx, job, x->config.slots) < 0) {
+    if (job_measure(tx, job, x->config.slots, running) < 0) {
         log_warn("flow", "measuring job %s: %s", job, err_reason());
     }
     TRY(store_commit(&tx));

@@ -78,7 +78,8 @@ struct flow_step_spec {
     const struct flow_part *parts; // NULL: one part named "main"
     size_t part_count;
     int priority; // higher first, within its job; 0 is usual
-    int64_t cost; // expected relative duration, for progress and longest-first; ≥ 1
+    int64_t
+        cost; // expected duration in ms on some machine, for progress and longest-first; ≥ 1
 };
 
 struct flow_output {
@@ -103,7 +104,8 @@ int flow_want(struct flow_run *, const struct flow_step_spec *,
               const struct flow_result **ret);
 
 // What the job will want of a type in all, in the costs of its steps, as far as can be said before
-// they are wanted: for progress and remaining time alone. 0 takes it back.
+// they are wanted: for progress and remaining time alone. 0 takes it back; -1: something, of unknown
+// length, so that no time is told while that stands.
 int flow_expect(struct flow_run *, const char *type, int64_t cost);
 
 // Runs `apply` once, in the transaction that also remembers that it ran. 0.
@@ -165,6 +167,11 @@ struct flow_progress {
     int64_t remaining_us; // -1 unknown
 };
 
+typedef void flow_progress_f(void *user, const struct flow_progress *);
+// Progress of all that runs, as rows have it (some two seconds old): of each job, then of its steps.
+// For who serves while another process executes.
+int flow_progress_look(struct store_tx *, flow_progress_f *tell, void *user);
+
 struct flow_executor_config {
     struct store *store;
     const struct flow_step_type *types;
@@ -174,9 +181,8 @@ struct flow_executor_config {
     unsigned slots;       // processes at once; 0: one a core
     int64_t memory_bytes; // sum of memory_bytes of running steps; 0: 3/4 of the machine
     int nice; // added to this process' for steps; a service that also serves: 5
-    const char *program; // argv[0] of steps; NULL: this program
-    void (*on_progress)(void *user,
-                        const struct flow_progress *); // from the executor's thread
+    const char *program;          // argv[0] of steps; NULL: this program
+    flow_progress_f *on_progress; // from the executor's thread
     void *user;
     // What else decides results and is part of every key: versions of the codec libraries, CPU
     // dispatch level (media_toolchain). Copied. NULL: nothing.

@@ -73,9 +73,15 @@ int job_advance(const struct advance_config *);
 // --- jobs (job.c) ---------------------------------------------------------------------------
 
 int job_emit(struct store_tx *, const char *job, const char *type, const char *actor);
-// Progress and remaining time of a job, from its steps and the measured rates, into its row.
-int job_measure(struct store_tx *, const char *job, unsigned slots);
-int rate_learn(struct store_tx *, const char *type, int64_t cost, int64_t wall_us);
 int flow_log_path(struct store *, const char *job, int64_t step, char **ret);
+
+// --- progress (measure.c) ---------------------------------------------------------------------
+
+// Progress and remaining time of a job, from its steps and what was measured, into its row. `running`:
+// an array of {"type","cost","wall_us"}, what the steps that run now have done so far.
+int job_measure(struct store_tx *, const char *job, unsigned slots,
+                const json_t *running);
+// A step of this cost (milliseconds, as expected) took so long.
+int rate_learn(struct store_tx *, const char *type, int64_t cost, int64_t wall_us);
 
 #endif

@@ -102,6 +102,13 @@ const struct store_migration flow_migrations[] = {
      "CREATE INDEX flow_step_waiting"
      "  ON flow_step (urgency DESC, job, priority DESC, cost DESC, id)"
      "  WHERE state = 'waiting';"},
+    // Costs are milliseconds since then; what was learnt on other scales says nothing.
+    {"flow", 4,
+     "DROP TABLE flow_rate;"
+     "CREATE TABLE flow_rate ("
+     "  type TEXT PRIMARY KEY,"
+     "  cost REAL NOT NULL," // of the latest runs, the older the less
+     "  wall_us REAL NOT NULL) WITHOUT ROWID;"},
 };
 const size_t flow_migration_count = ARRAY_LEN(flow_migrations);
 
@@ -329,56 +336,4 @@ int flow_step_log_read(struct store *store, const char *job, const char *step,
     out->len += (size_t)n;
     out->data[out->len] = '\0';
     return 0;
-}
-
-// --- progress --------------------------------------------------------------------------------------
-
-int rate_learn(struct store_tx *tx, const char *type, int64_t cost, int64_t wall_us)
-{
-    double now = (double)wall_us / (double)MAX(cost, (int64_t)1);
-    return store_exec(tx,
-                      "INSERT INTO flow_rate (type, us_per_cost) VALUES (?, ?)"
-                      " ON CONFLICT (type) DO UPDATE SET"
-                      " us_per_cost = 0.8 * us_per_cost + 0.2 * excluded.us_per_cost",
-                      "sd", type, now);
-}
-
-// Types weigh by what their costs were seen to take; one that never ran weighs as the others do on
-// average. Of each, what is wanted or what is expected counts, whichever is more.
-#define MEASURE                                                                      \
-    "WITH wanted AS (SELECT type, sum(cost) AS cost, sum(cost * CASE state WHEN "    \
-    "'done' THEN 1.0 ELSE progress_ppm / 1e6 END) AS done, sum(state != 'done') AS " \
-    "open FROM flow_step WHERE job = ?1 GROUP BY type), parts AS (SELECT type, "     \
-    "max(cost, coalesce((SELECT cost FROM flow_expected AS e WHERE e.job = ?1 AND "  \
-    "e.type = wanted.type), 0)) AS cost, done, open FROM wanted UNION ALL SELECT "   \
-    "type, cost, 0.0, cost > 0 FROM flow_expected WHERE job = ?1 AND type NOT IN "   \
-    "(SELECT type FROM wanted)), rated AS (SELECT cost, done, open, us_per_cost, "   \
-    "coalesce(us_per_cost, (SELECT avg(us_per_cost) FROM flow_rate), 1) AS weight "  \
-    "FROM parts LEFT JOIN flow_rate USING (type)) SELECT sum(cost * weight), "       \
-    "sum(done * weight), sum((cost - done) * weight), sum(cost > done AND "          \
-    "us_per_cost IS NULL), sum(open) FROM rated"
-
-int job_measure(struct store_tx *tx, const char *job, unsigned slots)
-{
-    double total = 0, done = 0, left_us = 0;
-    int64_t unknown = 0, open = 0;
-    {
-        AUTO(store_rows_free) struct store_rows *r = NULL;
-        TRY(store_query(tx, &r, MEASURE, "s", job));
-        int found = store_next(r);
-        TRY(found);
-        total = store_double(r, 0);
-        done = store_double(r, 1);
-        left_us = store_double(r, 2);
-        unknown = store_i64(r, 3);
-        open = store_i64(r, 4);
-    }
-    int64_t ppm = total > 0 ? (int64_t)(done / total * PPM) : 0;
-    left_us /= (double)MAX(MIN(open, (int64_t)slots), INT64_C(1));
-    // More steps may be wanted, so that only an end is everything.
-    return store_exec(tx,
-                      "UPDATE flow_job SET progress_ppm = max(progress_ppm, ?),"
-                      " remaining_us = CASE ? WHEN 0 THEN ? END WHERE id = ? AND state ="
-                      " '" JOB_RUNNING "'",
-                      "iiis", MIN(ppm, INT64_C(999000)), unknown, (int64_t)left_us, job);
 }

@@ -298,7 +298,7 @@ int flow_expect(struct flow_run *run, const char *type, int64_t cost)
     return store_exec(flow_run_tx(run),
                       "INSERT INTO flow_expected (job, type, cost) VALUES (?, ?, ?)"
                       " ON CONFLICT (job, type) DO UPDATE SET cost = excluded.cost",
-                      "ssi", run->config->job, type, MAX(cost, (int64_t)0));
+                      "ssi", run->config->job, type, MAX(cost, INT64_C(-1)));
 }
 
 int flow_once(struct flow_run *run, const char *name, flow_apply_f *apply, void *user)

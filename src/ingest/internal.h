@@ -83,6 +83,26 @@ int file_add(json_t *files, const char *path, const void *bytes, size_t len);
 #define CHUNK_INPUT "c-%05zu"                 // input of assemble
 #define TRACK_INPUT "track/%s"                // input of package
 
+// --- costs.c: what steps are expected to take, in milliseconds of one core -----------------------------
+
+enum {
+    COST_PROBE = 300,
+    COST_MERGE = 300,
+    COST_PLAN = 250,
+    COST_ASSEMBLE = 300,
+    COST_CAPTIONS = 100,
+    COST_STILLS = 400,
+    COST_PACKAGE = 150
+};
+int64_t cost_of_look(const struct media_source *,
+                     int64_t duration_us); // all ranges together
+int64_t cost_of_listening(int64_t duration_us);
+int64_t cost_of_sound(int64_t duration_us); // all rates of a stream
+int64_t cost_of_pictures(const char *codec, int64_t frames, int64_t pixels);
+// Tells flow what will be wanted once the film is accepted, before there is a plan.
+int costs_expect(struct flow_run *, const struct media_source *, const json_t *ladder,
+                 int64_t duration_us);
+
 // --- want_inspect.c: probe, ranges, sound, merge ---------------------------------------------------
 
 struct inspected {

@@ -13,7 +13,8 @@ enum { RANGES_MAX = 1000, STILL_WIDTH = 240 };
 struct probed {
     bool readable, sound;
     int64_t duration_us;
-    json_t *ranges; // borrowed
+    int64_t look_cost; // of all ranges
+    json_t *ranges;    // borrowed
     const struct flow_output *source, *timeline, *findings;
 };
 
@@ -93,7 +94,7 @@ static int want_probe(struct flow_run *run, const struct wish *wish,
                                   .params = params,
                                   .inputs = &input,
                                   .input_count = 1,
-                                  .cost = 1};
+                                  .cost = COST_PROBE};
     return flow_want(run, &spec, ret);
 }
 
@@ -120,13 +121,13 @@ static int want_range(struct flow_run *run, const struct wish *wish,
     struct flow_input inputs[] = {input_of("film", &wish->source),
                                   input_of("source", &probed->source->blob),
                                   input_of("timeline", &probed->timeline->blob)};
-    int64_t ms = probed->duration_us / 1000 / (int64_t)json_array_size(probed->ranges);
+    int64_t ranges = (int64_t)json_array_size(probed->ranges);
     struct flow_step_spec spec = {.name = name,
                                   .type = "inspect.range",
                                   .params = params,
                                   .inputs = inputs,
                                   .input_count = ARRAY_LEN(inputs),
-                                  .cost = MAX(ms / 50, 1)};
+                                  .cost = MAX(probed->look_cost / ranges, 1)};
     return flow_want(run, &spec, ret);
 }
 
@@ -140,7 +141,7 @@ static int want_sound(struct flow_run *run, const struct wish *wish,
                                   .inputs = inputs,
                                   .input_count = ARRAY_LEN(inputs),
                                   .priority = 1,
-                                  .cost = MAX(probed->duration_us / 1000 / 100, 1)};
+                                  .cost = cost_of_listening(probed->duration_us)};
     return flow_want(run, &spec, ret);
 }
 
@@ -175,7 +176,7 @@ static int want_merge(struct flow_run *run, const struct probed *probed,
                                       .params = params,
                                       .inputs = inputs,
                                       .input_count = used,
-                                      .cost = 1};
+                                      .cost = COST_MERGE};
         err = flow_want(run, &spec, ret);
     }
     free(inputs);
@@ -290,9 +291,24 @@ static int want_pictures(struct flow_run *run, const struct wish *wish,
     return got == 0 ? 0 : merged_read(run, probed, ranges, merged, ret);
 }
 
+// What the probe saw tells how long the rest will take.
+static int expect_all(struct flow_run *run, const struct wish *wish,
+                      struct probed *probed)
+{
+    AUTO(media_source_free) struct media_source *source = NULL;
+    AUTO(json_free) json_t *json = NULL;
+    FAIL_IF(!probed->source, ERR_INTERNAL, "the probe left no source");
+    TRY(blob_json(store_blobs_of(flow_run_store(run)), &probed->source->blob, &json));
+    TRY(media_source_from_json(json, &source));
+    probed->look_cost = cost_of_look(source, probed->duration_us);
+    return costs_expect(run, source, wish->ladder, probed->duration_us);
+}
+
 int want_inspection(struct flow_run *run, const struct wish *wish, struct inspected *ret)
 {
     const struct flow_result *result = NULL;
+    TRY(flow_expect(run, "encode.video",
+                    -1)); // until the probe tells how long the film is
     int got = want_probe(run, wish, &result);
     if (got < 0) {
         return fault(run, NULL, "probe", got, ret);
@@ -303,8 +319,7 @@ int want_inspection(struct flow_run *run, const struct wish *wish, struct inspec
     struct probed probed = {0};
     TRY(probed_read(result, &probed));
     if (json_array_size(probed.ranges) > 0) {
-        // Until there is a plan: encoding takes much longer than looking.
-        TRY(flow_expect(run, "encode.video", probed.duration_us / 1000));
+        TRY(expect_all(run, wish, &probed));
         return want_pictures(run, wish, &probed, ret);
     }
     TRY(findings_of(run, probed.findings, &ret->findings));

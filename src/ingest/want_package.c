@@ -67,7 +67,7 @@ static int want_plan(struct make *m)
                                   .params = params,
                                   .inputs = inputs,
                                   .input_count = ARRAY_LEN(inputs),
-                                  .cost = 1};
+                                  .cost = COST_PLAN};
     const struct flow_result *result = NULL;
     int got = want(m, &spec, &result);
     if (got <= 0) {
@@ -160,17 +160,16 @@ static int want_encode(struct make *m, const char *type, const char *name,
     return got;
 }
 
-// Expected duration on inspection's scale, by what both were measured to take.
 static int64_t encode_cost(const struct make *m, const struct media_chunk *c,
                            const int *renditions, size_t count)
 {
-    int64_t pixels = 0;
+    int64_t cost = 0;
     for (size_t i = 0; i < count; i++) {
         const struct media_rendition *r = &m->plan->renditions.data[renditions[i]];
-        int64_t weight = strcmp(r->codec, "av1") == 0 ? 2 : 1;
-        pixels += weight * r->width * r->height;
+        cost += cost_of_pictures(r->codec, c->end_frame - c->start_frame,
+                                 (int64_t)r->width * r->height);
     }
-    return MAX((c->end_frame - c->start_frame) * (pixels / 1000) / 35, 1);
+    return cost;
 }
 
 static int want_chunk(struct make *m, size_t chunk, const struct media_group *g)
@@ -224,7 +223,7 @@ static int want_sound_stream(struct make *m, size_t first)
     TRY(cstr_printf(&name, "encode/sound/s%d", r[first].stream));
     TRY(chunk_params(m, &whole, MEDIA_VBV_INIT, &params));
     int got = want_encode(m, "encode.audio", name, params, indices, count, 1,
-                          MAX(m->inspected->duration_us / 1000 / 7, 1), blobs);
+                          cost_of_sound(m->inspected->duration_us), blobs);
     for (size_t i = 0; got == 1 && i < count; i++) {
         m->tracks[indices[i]] = blobs[i];
     }
@@ -284,7 +283,7 @@ static int want_assembly(struct make *m, size_t rendition, int attempt, int64_t 
                                   .input_count = count + 1,
                                   .parts = &main_part,
                                   .part_count = 1,
-                                  .cost = 1};
+                                  .cost = COST_ASSEMBLE};
     const struct flow_result *result = NULL;
     int got = err == 0 ? want(m, &spec, &result) : err;
     free(inputs);
@@ -386,7 +385,7 @@ static int want_caption(struct make *m, const struct caption *c)
                                   .params = params,
                                   .inputs = c->inputs,
                                   .input_count = c->input_count,
-                                  .cost = 1};
+                                  .cost = COST_CAPTIONS};
     const struct flow_result *result = NULL;
     int got = want(m, &spec, &result);
     TRY(got);
@@ -491,7 +490,7 @@ static int want_stills(struct make *m)
                                       .params = params,
                                       .inputs = inputs,
                                       .input_count = count + 3,
-                                      .cost = 2};
+                                      .cost = COST_STILLS};
         got = want(m, &spec, &result);
     }
     free(inputs);
@@ -536,7 +535,7 @@ static int want_join(struct make *m, struct packaged *ret)
                                       .params = params,
                                       .inputs = inputs,
                                       .input_count = count + 2,
-                                      .cost = 2};
+                                      .cost = COST_PACKAGE};
         got = want(m, &spec, &result);
     }
     free(inputs);
@@ -551,6 +550,15 @@ static int want_join(struct make *m, struct packaged *ret)
     return 1;
 }
 
+static int64_t tracks_of(const struct make *m)
+{
+    int64_t count = 0;
+    vec_for_each (r, &m->plan->renditions) {
+        count += r->kind == MEDIA_RENDITION_VIDEO;
+    }
+    return count;
+}
+
 int want_package(struct flow_run *run, const struct wish *wish,
                  const struct inspected *inspected, struct packaged *ret)
 {
@@ -563,7 +571,9 @@ int want_package(struct flow_run *run, const struct wish *wish,
     if (got <= 0) {
         return got;
     }
-    TRY(flow_expect(run, "encode.video", 0));
+    TRY(flow_expect(run, "encode.video", 0)); // all of it is wanted below
+    TRY(flow_expect(run, "encode.audio", 0));
+    TRY(flow_expect(run, "assemble", COST_ASSEMBLE * tracks_of(&m)));
     TRY(want_video(&m));
     TRY(want_sound(&m));
     TRY(want_captions(&m));
