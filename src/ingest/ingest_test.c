@@ -113,6 +113,24 @@ static void a_waiver_needs_a_reason_and_an_end(void **state)
     assert_int_equal(submit(h, &spec, &ticket), ERR_CONFLICT);
 }
 
+static void captions_say_their_language(void **state)
+{
+    struct house *h = *state;
+    static const char *const bad[] = {"en\"", "../en",  "e n",
+                                      "x\n",  "\u00E9", "a-language-without-end"};
+    struct ingest_spec spec = spec_of("film", h);
+    struct ingest_ticket ticket = {0};
+    struct ingest_caption caption = {.blob = spec.source, .file_name = "a.srt"};
+    spec.captions = &caption;
+    spec.caption_count = 1;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        caption.language = bad[i];
+        assert_int_equal(submit(h, &spec, &ticket), ERR_INVALID);
+    }
+    caption.language = "pt-BR";
+    assert_int_equal(submit(h, &spec, &ticket), 0);
+}
+
 static void partners_keep_to_their_own(void **state)
 {
     struct house *h = *state;
@@ -246,6 +264,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_waiver_needs_a_reason_and_an_end, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(captions_say_their_language, set_up, tear_down),
         cmocka_unit_test_setup_teardown(partners_keep_to_their_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_of_files_become_lines, set_up, tear_down),
         cmocka_unit_test_setup_teardown(deliveries_are_listed_for_whom_they_are, set_up,

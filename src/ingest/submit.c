@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LANGUAGE_BYTES_MAX 15
+
 static int waivers_json(const struct ingest_spec *spec, json_t **ret)
 {
     FAIL_IF(spec->waiver_count > WAIVERS_MAX, ERR_LIMIT, "over %d waivers", WAIVERS_MAX);
@@ -29,6 +31,19 @@ static int waivers_json(const struct ingest_spec *spec, json_t **ret)
     return 0;
 }
 
+// What manifests call a language (BCP 47), and media has room for. Nothing said is "und".
+static int language_check(const struct ingest_caption *c)
+{
+    const char *p = c->language;
+    for (; (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+           (*p >= '0' && *p <= '9') || *p == '-';
+         p++) {
+    }
+    FAIL_IF(*p || p - c->language > LANGUAGE_BYTES_MAX, ERR_INVALID,
+            "captions %s: '%s' is no language's tag", c->file_name, c->language);
+    return 0;
+}
+
 static int captions_json(const struct ingest_spec *spec, json_t **ret)
 {
     AUTO(json_free) json_t *array = json_array();
@@ -36,14 +51,13 @@ static int captions_json(const struct ingest_spec *spec, json_t **ret)
     for (size_t i = 0; i < spec->caption_count; i++) {
         const struct ingest_caption *c = &spec->captions[i];
         char hex[HASH_HEX_BYTES];
-        AUTO(buf_free) struct buf name = {0}, language = {0};
+        AUTO(buf_free) struct buf name = {0};
+        TRY(language_check(c));
         hash_hex(&c->blob, hex);
         buf_line(&name, str_of(c->file_name));
-        buf_line(&language, str_of(c->language));
         json_t *item = NULL;
         TRY(json_made(json_pack("{s:s, s:s, s:s}", "blob", hex, "file_name",
-                                name.len ? name.data : "", "language",
-                                language.len ? language.data : ""),
+                                name.len ? name.data : "", "language", c->language),
                       &item));
         FAIL_IF(json_array_append_new(array, item) != 0, ERR_NOMEM, "captions");
     }

@@ -168,6 +168,11 @@ static void what_is_no_film_is_named(void **state)
              "moov\0\0\0\0"),
          "truncated"},
         {STR("\x1a\x45\xdf\xa3\xff"), "ebml_structure"},
+        // A segment of 620 bytes that ends within its information: libav says EIO of it.
+        {STR("\x1a\x45\xdf\xa3\x8b\x42\x82\x88matroska"
+             "\x18\x53\x80\x67\x01\0\0\0\0\0\x02\x6c"
+             "\x15\x49\xa9\x66\xc5\x2a\xd7\xb1\x83\x0f\x42\x40\x4d\x80\x8dLavf"),
+         "truncated"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct str bytes = cases[i].bytes;

@@ -115,8 +115,9 @@ int media_av_fail(int averror, const char *what)
 {
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
     av_strerror(averror, text, sizeof text);
+    // EIO is what demuxers say of a file that ends early: a read that failed is known by
+    // media_file.read_failed, and asked for first.
     int code = averror == AVERROR(ENOMEM) ? ERR_NOMEM
-               : averror == AVERROR(EIO)  ? ERR_IO
                : averror == AVERROR_DECODER_NOT_FOUND ||
                        averror == AVERROR_DEMUXER_NOT_FOUND ||
                        averror == AVERROR_PATCHWELCOME || averror == AVERROR(ENOSYS)
