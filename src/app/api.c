@@ -132,15 +132,18 @@ int api_open(struct api *api, const struct api_config *config)
                         .ui_dir = config->ui_dir,
                         .upload_max_bytes = config->upload_max_bytes
                                                 ? config->upload_max_bytes
-                                                : INT64_C(1) << 40};
+                                                : INT64_C(1) << 40,
+                        .check_us = 2000000};
     pthread_rwlock_init(&api->links_lock, NULL);
     TRY(store_migrate(api->store, app_migrations, app_migration_count));
+    TRY(upload_hashes_open(&api->hashes));
     return media_gate_open(&api->gate, api->store);
 }
 
 void api_close(struct api *api)
 {
     media_gate_close(&api->gate);
+    upload_hashes_close(&api->hashes);
     if (api->store) {
         pthread_rwlock_destroy(&api->links_lock);
         api->store = NULL;

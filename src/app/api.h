@@ -21,12 +21,15 @@ extern const struct store_migration app_migrations[];
 extern const size_t app_migration_count;
 
 struct media_gate;
+struct upload_hashes;
 
 struct api {
     struct store *store;
     const char *ui_dir; // NULL: no pages
     int64_t upload_max_bytes;
     struct media_gate *gate;
+    struct upload_hashes *hashes;
+    int64_t check_us; // how long a request may read an upload
 
     atomic_int heavy; // requests that decode or hash at this moment
 
@@ -125,7 +128,7 @@ int media_grant_check(const struct media_gate *, struct str text, int64_t now_s,
 struct upload {
     char id[UUID_BYTES];
     char user_id[UUID_BYTES];
-    int64_t bytes;
+    int64_t bytes, expires_us;
     char file_name[256];
     char path[512];
 };
@@ -136,6 +139,16 @@ int upload_offset(const struct upload *, int64_t *ret);
 int upload_forget(struct store_tx *, const char *id);
 // Before the server starts: removes files that a killed delivery left.
 int uploads_sweep(struct api *);
+
+// --- their hashes (upload_hash.c) -----------------------------------------------------------
+
+int upload_hashes_open(struct upload_hashes **ret);
+void upload_hashes_close(struct upload_hashes **);
+// Reads on what has come of an upload, for about `most_us` (a block at least). *ret_offset: how far
+// it is; at the upload's end *ret is the hash of all of it.
+int upload_hash_advance(struct upload_hashes *, const struct upload *, int64_t most_us,
+                        int64_t *ret_offset, struct hash *ret);
+void upload_hash_forget(struct upload_hashes *, const char *id);
 
 // --- handlers -------------------------------------------------------------------------------
 

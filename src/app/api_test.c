@@ -339,6 +339,98 @@ static void administrators_change_people(void **state)
     assert_int_equal(a.status, 409); // the last administrator
 }
 
+// A delivery of what was not read as it came (the server was started anew) is answered by how far it
+// is read, request by request, and never by a wrong hash.
+static void a_long_upload_is_read_in_parts(void **state)
+{
+    struct place *p = *state;
+    enum { MIB = 1 << 20, BYTES = 3 * MIB };
+    AUTO(world_answer_clear) struct answer a = {0};
+    AUTO(buf_free) struct buf film = {0}, body = {0};
+    char location[256], hex[HASH_HEX_BYTES], delivery[200];
+    for (int i = 0; film.len < BYTES; i++) {
+        buf_printf(&film, "%08d", i % 99999999);
+    }
+    ASK(p, &a, .method = "POST", .path = "/api/v1/uploads",
+        .token = token_of(p, ACCOUNT_PARTNER), .headers = TUS "\nUpload-Length: 3145728");
+    assert_int_equal(a.status, 201);
+    assert_non_null(header_of(&a, "Location: ", location));
+    send_piece(p, location, "0", film.data, &a);
+    assert_int_equal(a.status, 204);
+    assert_non_null(strstr(a.head.data, "Upload-Expires: "));
+    world_close(p);
+    world_open(p);
+    p->api.check_us = 0;
+    AUTO(json_free)
+    json_t *wish = json_pack("{s:s, s:s}", "upload_id", strrchr(location, '/') + 1,
+                             "title", "A long film");
+    json_write_canonical(&body, wish);
+    for (int64_t part = 1; part <= 3; part++) {
+        ASK(p, &a, .method = "POST", .path = "/api/v1/deliveries",
+            .token = token_of(p, ACCOUNT_PARTNER), .json = body.data);
+        assert_int_equal(a.status, part < 3 ? 202 : 201);
+        assert_int_equal(json_i64_or(a.json, "checked", 0), part < 3 ? part * MIB : 0);
+    }
+    snprintf(delivery, sizeof delivery, "/api/v1/deliveries/%s",
+             json_str_or(a.json, "delivery_id", ""));
+    ASK(p, &a, .method = "GET", .path = delivery, .token = token_of(p, ACCOUNT_PARTNER));
+    struct hash h;
+    hash_of(film.data, film.len, &h);
+    hash_hex(&h, hex);
+    assert_string_equal(json_str_or(a.json, "hash", ""), hex);
+}
+
+struct piece {
+    struct upload upload;
+    struct hash truth;
+};
+
+static void make_piece(struct place *p, struct buf *film, int number, struct piece *ret)
+{
+    *ret = (struct piece){.upload = {.bytes = (int64_t)film->len}};
+    snprintf(ret->upload.id, sizeof ret->upload.id, "upload %d", number);
+    snprintf(ret->upload.path, sizeof ret->upload.path, "%s/%d", p->dir, number % 2);
+    film->data[0] = film->data[film->len - 1] = (char)('0' + number);
+    assert_int_equal(fs_write_file(ret->upload.path, film->data, film->len), 0);
+    hash_of(film->data, film->len, &ret->truth);
+}
+
+static void hashes_of_many_uploads_do_not_mix(void **state)
+{
+    struct place *p = *state;
+    enum { UPLOADS = 70, BYTES = (1 << 20) + 5 }; // more than are kept, more than a block
+    AUTO(buf_free) struct buf film = {0};
+    struct piece pieces[UPLOADS];
+    struct hash h = {0};
+    int64_t offset = 0;
+    while (film.len < BYTES) {
+        buf_cstr(&film, "film ");
+    }
+    for (int i = 0; i < UPLOADS; i++) {
+        make_piece(p, &film, i, &pieces[i]);
+        assert_int_equal(
+            upload_hash_advance(p->api.hashes, &pieces[i].upload, 0, &offset, &h), 0);
+        assert_int_equal(offset, 1 << 20);
+        if (i > 0) { // the one before goes on where it was
+            const struct piece *before = &pieces[i - 1];
+            assert_int_equal(
+                upload_hash_advance(p->api.hashes, &before->upload, 0, &offset, &h), 0);
+            assert_int_equal(offset, before->upload.bytes);
+            assert_true(hash_eq(&h, &before->truth));
+        }
+    }
+    // What is whole is known without its file; what was pushed out begins again.
+    struct upload gone = pieces[UPLOADS - 2].upload;
+    assert_int_equal(str_copy(gone.path, sizeof gone.path, STR("/dev/null/none")), 0);
+    assert_int_equal(upload_hash_advance(p->api.hashes, &gone, 0, &offset, &h), 0);
+    assert_true(hash_eq(&h, &pieces[UPLOADS - 2].truth));
+    assert_int_equal(
+        upload_hash_advance(p->api.hashes, &pieces[0].upload, 0, &offset, &h), 0);
+    assert_int_equal(offset, 1 << 20);
+    upload_hash_forget(p->api.hashes, gone.id);
+    assert_true(upload_hash_advance(p->api.hashes, &gone, 0, &offset, &h) < 0);
+}
+
 // --- pages ----------------------------------------------------------------------------------
 
 static void every_state_of_a_page_is_a_link(void **state)
@@ -383,6 +475,8 @@ int main(void)
         cmocka_unit_test(sessions_come_as_cookies_and_tokens),
         cmocka_unit_test(uploads_survive_the_server),
         cmocka_unit_test(administrators_change_people),
+        cmocka_unit_test(a_long_upload_is_read_in_parts),
+        cmocka_unit_test(hashes_of_many_uploads_do_not_mix),
         cmocka_unit_test(every_state_of_a_page_is_a_link),
     };
     int failed = cmocka_run_group_tests(tests, world_setup, world_teardown);

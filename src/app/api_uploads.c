@@ -47,12 +47,11 @@ static int number_header(struct http_request *req, const char *name, int64_t max
     return str_to_i64(str_of(text), 0, max, ret);
 }
 
-static void add_expiry(struct http_request *req, struct http_response *res, int64_t at_us)
+static void add_expiry(struct http_response *res, int64_t at_us)
 {
     time_t at = (time_t)(at_us / 1000000);
     struct tm tm;
     char text[40];
-    (void)req;
     if (gmtime_r(&at, &tm) &&
         strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0) {
         http_header(res, "Upload-Expires", text);
@@ -73,13 +72,13 @@ int upload_find(struct api *api, struct http_request *req, const char *id,
     AUTO(cstr_free) char *dir = NULL, *path = NULL;
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(store_query(tx, &rows,
-                    "SELECT user_id, bytes, file_name FROM app_upload WHERE id = ? AND "
-                    "user_id = ? AND expires_us > ?",
+                    "SELECT user_id, bytes, file_name, expires_us FROM app_upload WHERE "
+                    "id = ? AND user_id = ? AND expires_us > ?",
                     "ssi", id, api_caller(req)->who.user_id, clock_wall_us()));
     int any = store_next(rows);
     TRY(any);
     FAIL_IF(any == 0, ERR_NOT_FOUND, "there is no such upload");
-    struct upload u = {.bytes = store_i64(rows, 1)};
+    struct upload u = {.bytes = store_i64(rows, 1), .expires_us = store_i64(rows, 3)};
     TRY(str_copy(u.id, sizeof u.id, str_of(id)));
     TRY(str_copy(u.user_id, sizeof u.user_id, str_of(store_text(rows, 0))));
     TRY(str_copy(u.file_name, sizeof u.file_name, str_of(store_text(rows, 2))));
@@ -148,10 +147,9 @@ int uploads_sweep(struct api *api)
 
 // --- creating -------------------------------------------------------------------------------
 
-// What nobody finished: the row first, so that a file never stands for a row that is gone.
-static int remove_expired(struct api *api, struct store_tx *tx, const char *dir)
+// What nobody finished: the files first, so that none stays whose row is gone.
+static int remove_expired(struct store_tx *tx, const char *dir)
 {
-    (void)api;
     AUTO(store_rows_free) struct store_rows *rows = NULL;
     TRY(store_query(tx, &rows,
                     "SELECT id FROM app_upload WHERE expires_us <= ? LIMIT 100", "i",
@@ -168,14 +166,36 @@ static int remove_expired(struct api *api, struct store_tx *tx, const char *dir)
                       clock_wall_us());
 }
 
-static int check_room(const char *dir, int64_t bytes)
+// What other uploads have announced and not yet sent.
+static int announced(struct store_tx *tx, const char *dir, int64_t *ret)
+{
+    AUTO(store_rows_free) struct store_rows *rows = NULL;
+    int64_t due = 0;
+    TRY(store_query(tx, &rows, "SELECT id, bytes FROM app_upload", ""));
+    int any;
+    while ((any = store_next(rows)) > 0) {
+        AUTO(cstr_free) char *path = NULL;
+        struct stat st;
+        TRY(cstr_printf(&path, "%s/%s", dir, store_text(rows, 0)));
+        if (stat(path, &st) == 0) {
+            due += MAX(store_i64(rows, 1) - st.st_size, INT64_C(0));
+        }
+    }
+    TRY(any);
+    *ret = due;
+    return 0;
+}
+
+static int check_room(struct store_tx *tx, const char *dir, int64_t bytes)
 {
     struct statvfs fs;
+    int64_t due = 0;
+    TRY(announced(tx, dir, &due));
     if (statvfs(dir, &fs) < 0) {
         return err_fail_errno("the uploads' folder");
     }
     int64_t room = (int64_t)(fs.f_bavail * fs.f_frsize);
-    FAIL_IF(room - SPARE_BYTES < bytes, ERR_NO_SPACE,
+    FAIL_IF(room - SPARE_BYTES - due < bytes, ERR_NO_SPACE,
             "the disk has no room for %lld bytes", (long long)bytes);
     return 0;
 }
@@ -215,11 +235,11 @@ static int create(struct api *api, struct http_request *req, int64_t bytes,
     AUTO(cstr_free) char *dir = NULL;
     TRY(uploads_dir(api, &dir));
     TRY(fs_make_dirs(dir));
-    TRY(check_room(dir, bytes));
     int64_t now = clock_wall_us(), open_count = 0;
     AUTO(store_rollback) struct store_tx *tx = NULL;
     TRY(store_begin(api->store, STORE_WRITE, &tx));
-    TRY(remove_expired(api, tx, dir));
+    TRY(remove_expired(tx, dir));
+    TRY(check_room(tx, dir, bytes));
     TRY(store_get_i64(tx, &open_count,
                       "SELECT count(*) FROM app_upload WHERE user_id = ?", "s", user_id));
     FAIL_IF(open_count >= UPLOADS_OPEN, ERR_THROTTLED, "%d uploads are open already",
@@ -261,7 +281,7 @@ int api_uploads_create(struct http_request *req, struct http_response *res, void
     char *location = arena_printf(http_request_arena(req), API "/uploads/%s", id);
     FAIL_IF(!location, ERR_NOMEM, "a header");
     http_header(res, "Location", location);
-    add_expiry(req, res, expires_us);
+    add_expiry(res, expires_us);
     http_status(res, 201);
     return 0;
 }
@@ -324,13 +344,20 @@ int api_uploads_open(struct http_request *req, void *user, int *ret_fd,
 
 int api_uploads_patch(struct http_request *req, struct http_response *res, void *user)
 {
-    (void)user;
+    struct api *api = user;
     struct stat st;
+    struct upload u;
+    struct hash hash;
+    int64_t hashed = 0;
     int fd = http_request_body_fd(req);
     if (fdatasync(fd) < 0 || fstat(fd, &st) < 0) {
         return err_fail_errno("the upload");
     }
+    TRY(upload_find(api, req, http_request_param(req, "id"), &u));
+    // What cannot be read now is read when it is delivered, which says why it fails.
+    (void)upload_hash_advance(api->hashes, &u, api->check_us, &hashed, &hash);
     add_tus_headers(res);
+    add_expiry(res, u.expires_us);
     TRY(add_offset(req, res, st.st_size));
     return api_done(res);
 }
@@ -347,6 +374,7 @@ int api_uploads_delete(struct http_request *req, struct http_response *res, void
     TRY(store_begin(api->store, STORE_WRITE, &tx));
     TRY(upload_forget(tx, u.id));
     TRY(store_commit(&tx));
+    upload_hash_forget(api->hashes, u.id);
     FAIL_IF(unlink(u.path) < 0 && errno != ENOENT, ERR_IO, "the upload's file stays");
     return api_done(res);
 }

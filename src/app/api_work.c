@@ -33,21 +33,18 @@ static int read_query(struct http_request *req, struct ingest_query *ret)
 
 // --- deliveries -----------------------------------------------------------------------------
 
-// The upload's bytes as a blob. A second name of the file is moved in and the first stays until the
+// The upload's bytes, whose hash is known, as a blob. A second name of the file is moved in and the first stays until the
 // delivery is committed: killed in between, the upload is still whole.
-static int adopt_upload(struct api *api, const struct upload *u, struct hash *ret)
+static int adopt_upload(struct api *api, const struct upload *u, const struct hash *hash)
 {
     AUTO(cstr_free) char *second = NULL;
-    int64_t size = 0;
     TRY(cstr_printf(&second, "%s.delivered", u->path));
     FAIL_IF(unlink(second) < 0 && errno != ENOENT, ERR_IO, "an older delivery's file");
     if (link(u->path, second) < 0) {
         return err_fail_errno("the upload");
     }
     struct store_blobs *blobs = store_blobs_of(api->store);
-    TRY(store_blob_adopt(blobs, second, ret, &size));
-    FAIL_IF(size != u->bytes, ERR_CONFLICT, "the upload has %lld of %lld bytes",
-            (long long)size, (long long)u->bytes);
+    TRY(store_blob_adopt_known(blobs, second, hash, u->bytes));
     return store_blobs_sync(blobs);
 }
 
@@ -100,10 +97,17 @@ int api_deliveries_add(struct http_request *req, struct http_response *res, void
     FAIL_IF(offset != u.bytes, ERR_CONFLICT, "the upload is at %lld of %lld bytes",
             (long long)offset, (long long)u.bytes);
     TRY(api_heavy_begin(api));
-    int err = adopt_upload(api, &u, &source);
+    int err = upload_hash_advance(api->hashes, &u, api->check_us, &offset, &source);
     api_heavy_end(api);
     TRY(err);
+    if (offset < u.bytes) { // asked again, it goes on from here
+        return http_json(res, 202,
+                         json_pack("{s:I, s:I}", "checked", (json_int_t)offset, "bytes",
+                                   (json_int_t)u.bytes));
+    }
+    TRY(adopt_upload(api, &u, &source));
     TRY(submit(api, req, body, &u, &source, &ticket));
+    upload_hash_forget(api->hashes, u.id);
     // The row is gone: a file that stays after a crash here costs space until it is swept.
     unlink(u.path);
     return answer_ticket(res, &ticket);

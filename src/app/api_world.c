@@ -135,7 +135,7 @@ void world_open(struct place *p)
     assert_int_equal(store_open(&p->store, p->dir), 0);
     assert_int_equal(migrate_all(p->store), 0);
     const struct api_config config = {
-        .store = p->store, .ui_dir = p->ui, .upload_max_bytes = 1 << 20};
+        .store = p->store, .ui_dir = p->ui, .upload_max_bytes = 4 << 20};
     assert_int_equal(api_open(&p->api, &config), 0);
     const struct http_config http = {.routes = api_routes,
                                      .route_count = api_route_count,

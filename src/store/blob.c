@@ -290,6 +290,18 @@ int store_blob_adopt(struct store_blobs *b, const char *path, struct hash *ret,
     return 0;
 }
 
+int store_blob_adopt_known(struct store_blobs *b, const char *path, const struct hash *h,
+                           int64_t size)
+{
+    struct stat st;
+    if (lstat(path, &st) < 0) {
+        return err_fail_errno("opening %s", path);
+    }
+    FAIL_IF(!S_ISREG(st.st_mode) || st.st_size != size, ERR_INVALID,
+            "%s is no file of %lld bytes", path, (long long)size);
+    return blob_keep(b, path, size, h);
+}
+
 // One call for all files and folders of the file system: a batch of steps shares it, and the
 // journal is written once, where an fsync a file writes it for each.
 int store_blobs_sync(struct store_blobs *b)

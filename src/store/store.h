@@ -100,6 +100,9 @@ int store_blob_put(struct store_blobs *, const void *bytes, size_t len, struct h
 // store_blobs_sync, so that many files share one sync.
 int store_blob_adopt(struct store_blobs *, const char *path, struct hash *ret,
                      int64_t *ret_size);
+// As above, where the caller has just read the whole file and knows its hash.
+int store_blob_adopt_known(struct store_blobs *, const char *path, const struct hash *,
+                           int64_t size);
 int store_blobs_sync(struct store_blobs *);
 // Hard-links a blob to a path (copies when the file system allows no more links).
 int store_blob_link(struct store_blobs *, const struct hash *, const char *path);
