@@ -25,7 +25,7 @@ void args_help_all(const struct args_command *commands, size_t count, struct buf
             continue;
         }
         buf_printf(out, "  %s", c->path);
-        pad(out, strlen(c->path), 15);
+        pad(out, strlen(c->path), 18);
         buf_printf(out, "%s\n", c->summary);
     }
     buf_cstr(out, "\nmarquee COMMAND --help says more. ");
@@ -90,11 +90,16 @@ void args_help(const struct args_command *commands, size_t count, const char *pa
 
 // --- man page (man-pages(7)) ---------------------------------------------------------------------
 
-// roff: a backslash is \e, a hyphen that is typed is \-, a line must not begin with a dot.
+// roff: a backslash is \e, a hyphen that is typed is \-, a line must not begin with a dot; not every
+// formatter reads UTF-8.
 static void roff(struct buf *out, const char *text)
 {
+    static const char ellipsis[] = "…";
     for (const char *p = text; *p; p++) {
-        if (*p == '\\') {
+        if (strncmp(p, ellipsis, sizeof ellipsis - 1) == 0) {
+            buf_cstr(out, "...");
+            p += sizeof ellipsis - 2;
+        } else if (*p == '\\') {
             buf_cstr(out, "\\e");
         } else if (*p == '-') {
             buf_cstr(out, "\\-");
@@ -157,7 +162,13 @@ void args_man(const struct args_command *commands, size_t count, struct buf *out
                   ".TP\n0\ndone\n.TP\n1\nfailed\n.TP\n2\nbad usage\n"
                   ".TP\n3\ninput refused (with findings)\n.TP\n4\nwants review\n"
                   ".SH ENVIRONMENT\n.TP\nMARQUEE_DATA\n"
-                  "The data folder where no \\-\\-data is given.\n");
+                  "The data folder where no \\-\\-data is given.\n"
+                  ".TP\nMARQUEE_BASE_URL\n"
+                  "How others reach the service, for links in mails.\n"
+                  ".TP\nMARQUEE_SMTP, MARQUEE_SMTP_USER, MARQUEE_SMTP_PASSWORD\n"
+                  "Where mail goes (smtp://HOST:25), and who sends it there.\n"
+                  ".TP\nMARQUEE_MAIL_FROM\nThe address that mail is from.\n"
+                  ".TP\nMARQUEE_METER\nWhere telemetry goes (udp://127.0.0.1:1234).\n");
 }
 
 // --- completion ----------------------------------------------------------------------------------
@@ -206,6 +217,41 @@ static void bash_values(const struct args_command *c, struct buf *out)
     }
 }
 
+// " add list": the second words of commands that begin with `group`.
+static void seconds(const struct args_command *commands, size_t count, struct str group,
+                    struct buf *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct str rest = str_of(commands[i].path), first;
+        str_next(&rest, ' ', &first);
+        if (!commands[i].hidden && rest.data && str_eq(first, group)) {
+            buf_printf(out, " " STR_FMT, STR_ARG(rest));
+        }
+    }
+}
+
+// Groups that are no command themselves ("user") complete to their second words.
+static void bash_groups(const struct args_command *commands, size_t count,
+                        struct buf *out)
+{
+    struct str last = {0};
+    for (size_t i = 0; i < count; i++) {
+        struct str rest = str_of(commands[i].path), group;
+        str_next(&rest, ' ', &group);
+        bool command = false;
+        for (size_t k = 0; k < count; k++) {
+            command = command || str_eq_c(group, commands[k].path);
+        }
+        if (rest.data && !command && !(last.data && str_eq(group, last))) {
+            buf_printf(out, "    '" STR_FMT "') COMPREPLY=($(compgen -W '--help",
+                       STR_ARG(group));
+            seconds(commands, count, group, out);
+            buf_cstr(out, "' -- \"$cur\"));;\n");
+            last = group;
+        }
+    }
+}
+
 static void bash(const struct args_command *commands, size_t count, struct buf *out)
 {
     buf_cstr(out, "_marquee() {\n"
@@ -251,12 +297,16 @@ static void bash(const struct args_command *commands, size_t count, struct buf *
             buf_char(out, ' ');
             choices_spaced(out, c->operands);
         }
+        seconds(commands, count, str_of(c->path), out);
         buf_cstr(out, "' -- \"$cur\"));;\n");
     }
+    bash_groups(commands, count, out);
     buf_cstr(out, "    *) COMPREPLY=($(compgen -W '--help --version");
     for (size_t i = 0; i < count; i++) {
         if (!commands[i].hidden) {
-            buf_printf(out, " %s", commands[i].path);
+            struct str rest = str_of(commands[i].path), first;
+            str_next(&rest, ' ', &first);
+            buf_printf(out, " " STR_FMT, STR_ARG(first));
         }
     }
     buf_cstr(out, "' -- \"$cur\"));;\n  esac\n}\n"

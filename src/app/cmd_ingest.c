@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // `marquee ingest`: puts films into the data folder and follows them to their end. Where no service
-// executes it does so itself; should the one that does die meanwhile, it takes over.
+// executes it does so itself; should the one that does die meanwhile, it takes over. `marquee
+// deliveries again` follows deliveries that are there the same way.
 #include "account/account.h"
 #include "app/catalog_file.h"
 #include "app/commands.h"
 #include "app/progress.h"
+#include "app/written.h"
 #include "catalog/catalog.h"
 #include "ingest/ingest.h"
 #include "media/media.h"
@@ -72,21 +74,15 @@ static void wishes_clear(struct wishes *w)
 
 static int ladder_read(const char *file, json_t **ret)
 {
-    AUTO(buf_free) struct buf text = {0};
-    AUTO(diag_free) struct diag diag = {0};
     AUTO(media_ladder_free) struct media_ladder *ladder = NULL;
-    TRY(fs_read_file(file, 1 << 20, &text));
-    TRY(media_ladder_parse(buf_view(&text), file, &ladder, &diag));
+    TRY(written_ladder(file, &ladder));
     return media_ladder_to_json(ladder, ret);
 }
 
 static int policy_read(const char *file, json_t **ret)
 {
-    AUTO(buf_free) struct buf text = {0};
-    AUTO(diag_free) struct diag diag = {0};
     AUTO(ingest_policy_free) struct ingest_policy *policy = NULL;
-    TRY(fs_read_file(file, 1 << 20, &text));
-    TRY(ingest_policy_parse(buf_view(&text), file, &policy, &diag));
+    TRY(written_policy(file, &policy));
     return ingest_policy_to_json(policy, ret);
 }
 
@@ -162,8 +158,7 @@ static int wishes_read(struct session *s)
         TRY(policy_read(args_text(args, "policy", ""), &w->policy));
     }
     if (args_has(args, "catalog")) {
-        AUTO(diag_free) struct diag diag = {0};
-        TRY(catalog_file_load(args_text(args, "catalog", ""), &w->catalog, &diag));
+        TRY(written_catalog(args_text(args, "catalog", ""), &w->catalog));
     }
     if (args_has(args, "partner")) {
         TRY(partner_find(s->store, args_text(args, "partner", ""), &w->partner));
@@ -255,11 +250,31 @@ static int film_submit(struct session *s, struct film *film)
     return 0;
 }
 
-static void films_submit(struct session *s)
+// The film's path is the delivery's id.
+static int film_again(struct session *s, struct film *film)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(json_free) json_t *delivery = NULL;
+    TRY(store_begin(s->store, STORE_WRITE, &tx));
+    TRY(ingest_again(tx, film->path, "system", &film->ticket));
+    TRY(ingest_delivery(tx, film->path, &delivery));
+    cstr_free(&film->name);
+    TRY(cstr_dup(&film->name, json_str_or(delivery, "title",
+                                          json_str_or(delivery, "file_name", "?"))));
+    TRY(store_commit(&tx));
+    if (s->executor) {
+        flow_executor_wake(s->executor);
+    }
+    return 0;
+}
+
+typedef int submit_f(struct session *, struct film *);
+
+static void films_submit(struct session *s, submit_f *submit)
 {
     for (size_t i = 0; i < s->film_count && !interrupted; i++) {
         struct film *film = &s->films[i];
-        film->err = film_submit(s, film);
+        film->err = submit(s, film);
         if (film->err < 0) {
             film->over = true;
             (void)cstr_dup(&film->reason, err_reason());
@@ -474,12 +489,12 @@ static void notices_flush(struct session *s)
     }
 }
 
-static int session_run(struct session *s, int *ret_code)
+static int session_run(struct session *s, submit_f *submit, int *ret_code)
 {
     TRY(wishes_read(s));
     TRY(series_upsert(s));
     TRY(execute_or_follow(s));
-    films_submit(s);
+    films_submit(s, submit);
     TRY(films_follow(s));
     notices_flush(s);
     progress_free(&s->progress);
@@ -518,6 +533,26 @@ static void session_close(struct session *s)
     store_close(&s->store);
 }
 
+static int run(const struct args *args, submit_f *submit)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    AUTO(session_close) struct session s = {0};
+    int code = ARGS_DONE;
+    int err = session_open(&s, args);
+    err = err < 0 ? err : session_run(&s, submit, &code);
+    if (err == ERR_INVALID) {
+        return args_wrong(args, "%s", err_reason());
+    }
+    return err < 0 ? command_failed(args, err) : code;
+}
+
+int again_run(const struct args *args)
+{
+    return run(args, film_again);
+}
+
 int ingest_run(const struct args *args)
 {
     if (args_operand_count(args) > 1 &&
@@ -526,15 +561,5 @@ int ingest_run(const struct args *args)
         return args_wrong(args, "--title, --title-id, --answers and --captions belong to "
                                 "one film");
     }
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    AUTO(session_close) struct session s = {0};
-    int code = ARGS_DONE;
-    int err = session_open(&s, args);
-    err = err < 0 ? err : session_run(&s, &code);
-    if (err == ERR_INVALID) {
-        return args_wrong(args, "%s", err_reason());
-    }
-    return err < 0 ? command_failed(args, err) : code;
+    return run(args, film_submit);
 }

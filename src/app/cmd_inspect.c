@@ -3,6 +3,7 @@
 // `marquee inspect`: without a data folder. Every decoder runs in a child of its own, ranges side by
 // side; a child leaves its result in anonymous memory, so that a crash leaves nothing behind.
 #include "app/commands.h"
+#include "app/written.h"
 #include "ingest/ingest.h"
 #include "media/media.h"
 
@@ -371,13 +372,7 @@ static int print_for_people(const json_t *report, const char *file)
 static int policy_of(const struct args *args, struct ingest_policy **ret)
 {
     const char *file = args_text(args, "policy", NULL);
-    if (!file) {
-        return ingest_policy_default(ret);
-    }
-    AUTO(buf_free) struct buf text = {0};
-    AUTO(diag_free) struct diag diag = {0};
-    TRY(fs_read_file(file, 1 << 20, &text));
-    return ingest_policy_parse(buf_view(&text), file, ret, &diag);
+    return file ? written_policy(file, ret) : ingest_policy_default(ret);
 }
 
 static void film_free(struct film *film)

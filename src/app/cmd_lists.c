@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// titles, jobs, findings, requests: what is there, for people or as JSON.
+// titles, deliveries, jobs, findings, requests: what is there, for people or as JSON.
 #include "app/commands.h"
 #include "bus/bus.h"
 #include "catalog/catalog.h"
@@ -64,6 +64,26 @@ int titles_run(const struct args *args)
     return list_run(args, "titles", titles_list, title_line);
 }
 
+// --- deliveries -------------------------------------------------------------------------------------
+
+static int deliveries_list(struct store_tx *tx, const struct args *args, json_t **ret)
+{
+    struct ingest_query query = {.state = args_text(args, "state", NULL),
+                                 .limit = (int)args_number(args, "limit", 100)};
+    return ingest_deliveries(tx, &query, ret);
+}
+
+static void delivery_line(const json_t *d)
+{
+    printf("%s  %-9s  %-8s  %s  %s\n", text(d, "id"), text(d, "state"),
+           text(d, "verdict"), text(d, "title"), text(d, "file_name"));
+}
+
+int deliveries_run(const struct args *args)
+{
+    return list_run(args, "deliveries", deliveries_list, delivery_line);
+}
+
 // --- jobs -------------------------------------------------------------------------------------------
 
 static int jobs_list(struct store_tx *tx, const struct args *args, json_t **ret)
@@ -100,7 +120,9 @@ static int job_show(const struct args *args)
         return command_failed(args, err);
     }
     if (args_has(args, "json")) {
-        return command_print(job);
+        return json_object_set_new(job, "schema", json_integer(1)) == 0
+                   ? command_print(job)
+                   : ARGS_FAILED;
     }
     job_line(job);
     const json_t *steps = json_object_get(job, "steps");

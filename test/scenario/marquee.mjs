@@ -33,8 +33,8 @@ export function marquee(args, { env = {}, input, timeout = 300000, wrap = [] } =
 }
 
 // Starts in a process group of its own, so that all of it can be killed at once.
-export function start(args, { env = {} } = {}) {
-  const child = spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+export function start(args, { env = {}, of = program } = {}) {
+  const child = spawn(of, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })));
   let out = '';
   child.stdout.on('data', (d) => { out += d; });

@@ -109,3 +109,35 @@ test('a waiver with a reason and an end publishes what would be refused', async 
   const inspection = waived.json.films[0].steps.filter((s) => /probe|inspect/.test(s.name));
   assert.ok(inspection.every((s) => s.run === 0 && s.reused > 0), 'inspected only once');
 });
+
+test('what is waived in the register is decided anew', async (t) => {
+  const dir = folder(t);
+  const data = path.join(dir, 'data');
+  const film = makeFilm(path.join(dir, 'film.mp4'), { seconds: 4, picture: 'color=c=black' });
+  const policy = path.join(dir, 'policy.yaml');
+  fs.writeFileSync(policy, 'schema: 1\nrules:\n  - {kind: black, verdict: review, why: Look at it.}\n');
+  const refused = marquee(['ingest', film, '--policy', policy, '--ladder', writeLadder(dir, [120]), '--data', data, '--json']);
+  assert.equal(refused.code, 4, refused.stderr);
+  const [{ id, state }] = marquee(['deliveries', '--data', data, '--json']).json.deliveries;
+  assert.equal(id, refused.json.films[0].delivery_id);
+  assert.equal(state, 'review');
+  assert.equal(marquee(['deliveries', 'again', id, '--data', data]).code, 4, 'nothing was waived yet');
+
+  const black = marquee(['findings', '--kind', 'black', '--data', data, '--json']).json.findings.map((f) => f.id);
+  assert.equal(black.length, 1);
+  const waive = (...more) => marquee(['findings', 'waive', ...black, ...more, '--data', data]).code;
+  assert.equal(waive('--why', 'Meant so'), 2);
+  assert.equal(waive('--until', '2999-01-01'), 2);
+  assert.equal(waive('--why', 'Meant so', '--until', '2020-01-01'), 1);
+  assert.equal(waive('--why', 'Meant so', '--until', '2999-01-01'), 0);
+  const again = marquee(['deliveries', 'again', id, '--data', data, '--json']);
+  assert.equal(again.code, 0, again.stderr);
+  const [done] = again.json.films;
+  assert.equal(done.state, 'published');
+  assert.equal(done.delivery_id, id);
+  const inspection = done.steps.filter((s) => /probe|inspect/.test(s.name));
+  assert.ok(inspection.length > 0 && inspection.every((s) => s.run === 0 && s.reused > 0), 'inspected only once');
+  assert.equal(marquee(['findings', 'reopen', ...black, '--data', data]).code, 0);
+  assert.equal(marquee(['findings', '--state', 'open', '--kind', 'black', '--data', data, '--json']).json.findings.length, 1);
+  assert.equal(marquee(['deliveries', 'again', '00000000-0000-7000-8000-000000000000', '--data', data]).code, 1);
+});
