@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 // cmocka wants the four above it.
@@ -399,6 +400,28 @@ static void a_full_disk_is_told_and_loses_nothing(void **state)
     assert_int_equal(code, 0);
 }
 
+static void rows_are_for_their_owner_alone(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(store_close) struct store *open_to_all = NULL;
+    AUTO(cstr_free) char *dir = NULL;
+    assert_int_equal(cstr_printf(&dir, "%s/second", f->dir), 0);
+    assert_int_equal(mkdir(dir, 0755), 0);
+    mode_t before = umask(0);
+    assert_int_equal(store_open(&open_to_all, dir), 0);
+    assert_int_equal(store_migrate(open_to_all, toy, ARRAY_LEN(toy)), 0);
+    umask(before);
+    static const char *const files[] = {"rows.sqlite", "rows.sqlite-wal",
+                                        "rows.sqlite-shm"};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        AUTO(cstr_free) char *path = NULL;
+        struct stat at;
+        assert_int_equal(cstr_printf(&path, "%s/%s", dir, files[i]), 0);
+        assert_int_equal(stat(path, &at), 0);
+        assert_int_equal(at.st_mode & 0777, 0600);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +437,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(migrations_are_whole_and_in_order, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(rows_are_for_their_owner_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(every_commit_changes_the_data_version, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_killed_writer_loses_nothing_acknowledged, setup,

@@ -51,6 +51,14 @@ static int lock_folder(const char *dir, int *ret_fd)
     return 0;
 }
 
+// SQLite makes its files for all to read, and those beside the rows (-wal, -shm) with the rows' own mode: they hold
+// keys and hashes of passwords, so the file is there, for its owner alone, before SQLite opens it.
+static int make_rows_file(const char *path)
+{
+    AUTO(fd_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    return fd < 0 ? err_fail_errno("opening %s", path) : 0;
+}
+
 static int open_folder(struct store *s, const char *dir)
 {
     TRY(fs_make_dirs(dir));
@@ -65,6 +73,7 @@ static int open_folder(struct store *s, const char *dir)
     TRY(fs_make_dirs(scratch));
     AUTO(fd_close) int lock = -1;
     TRY(lock_folder(s->dir, &lock));
+    TRY(make_rows_file(s->rows_path));
     TRY(conn_open(&s->watch, s->rows_path));
     return store_migrate(s, store_migrations, store_migration_count);
 }
