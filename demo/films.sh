@@ -150,7 +150,7 @@ while read -r kind package path name; do
   name=${name:-$(basename "$path")}
   [ -e "$dir/$name" ] && continue
   if [ ! -d "$work" ]; then
-    mkdir "$work" && trap stop EXIT
+    mkdir "$work" && trap stop EXIT && trap 'exit 130' INT && trap 'exit 143' TERM
     update || { lists=0 has=0 && say "  no package list, so no film: is there a network, and a mirror in /etc/apt?"; }
   fi
   if [ $lists = 1 ] && [ "$had" != "$package" ]; then
