@@ -5,7 +5,9 @@
 
 #include <string.h>
 
-#define GRANT_LIFE_S INT64_C(43200) // and three times the film's length
+#define GRANT_LIFE_S INT64_C(43200) // and three times the film's length, but …
+// … never as long as a package stays that the title does not play any more.
+#define GRANT_LIFE_MAX_S (INGEST_PACKAGE_KEPT_US / 1000000 - 86400)
 
 static int read_device(const json_t *body, int plan_max_height, struct media_grant *grant)
 {
@@ -161,8 +163,8 @@ int api_plays_open(struct http_request *req, struct http_response *res, void *us
     TRY(err);
     TRY(store_commit(&tx));
     TRY(str_copy(o.grant.package, sizeof o.grant.package, str_of(o.title.package)));
-    o.grant.until_s =
-        clock_wall_us() / 1000000 + GRANT_LIFE_S + 3 * (o.title.duration_us / 1000000);
+    int64_t life_s = GRANT_LIFE_S + 3 * (o.title.duration_us / 1000000);
+    o.grant.until_s = clock_wall_us() / 1000000 + MIN(life_s, GRANT_LIFE_MAX_S);
     return answer_play(api, res, &o);
 }
 

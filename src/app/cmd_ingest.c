@@ -5,6 +5,7 @@
 // deliveries again` follows deliveries that are there the same way.
 #include "account/account.h"
 #include "app/catalog_file.h"
+#include "app/collector.h"
 #include "app/commands.h"
 #include "app/progress.h"
 #include "app/written.h"
@@ -498,7 +499,11 @@ static int session_run(struct session *s, submit_f *submit, int *ret_code)
     TRY(films_follow(s));
     notices_flush(s);
     progress_free(&s->progress);
-    return films_print(s, ret_code);
+    TRY(films_print(s, ret_code));
+    if (s->executor) {
+        collector_run_once(s->store); // no service does
+    }
+    return 0;
 }
 
 static int session_open(struct session *s, const struct args *args)

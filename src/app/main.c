@@ -202,6 +202,17 @@ static const struct args_option user_set_options[] = {
     DATA,
 };
 static const struct args_option data_alone[] = {DATA};
+static const struct args_option store_collect_options[] = {
+    {.name = "dry-run", .kind = ARGS_NONE, .help = "Only say what would be removed"},
+    {.name = "keep-days",
+     .kind = ARGS_NUMBER,
+     .value = "N",
+     .help = "Keep what steps made for so long after their job (7)",
+     .min = 0,
+     .max = 36500},
+    DATA,
+    JSON,
+};
 static const struct args_option user_password_options[] = {
     {.name = "password-stdin",
      .kind = ARGS_NONE,
@@ -375,6 +386,16 @@ static const struct args_command commands[] = {
      .operands = "",
      OPTIONS(data_json),
      .run = partner_list_run},
+    {.path = "store collect",
+     .summary = "Removes what the data folder no longer needs",
+     .operands = "",
+     OPTIONS(store_collect_options),
+     .run = store_collect_run,
+     .about = "What steps made, a week after the last job that wanted it; packages, a "
+              "week after "
+              "their title plays\nanother; logs after a month. Films, reports and what "
+              "is played "
+              "stay. A service does this every hour."},
     {.path = "doctor",
      .summary = "Says what is missing on this machine, and what to type",
      .operands = "",

@@ -3,11 +3,12 @@
 // `marquee serve`: the rooms put together. One process holds a data folder's service; work is done
 // by whichever process holds its executor's lock, this one if it can.
 //
-//     store ─▶ migrations ─▶ recover ─▶ executor ─▶ server ─▶ follower ─▶ notifier ─▶ wait
+//     store ─▶ migrations ─▶ recover ─▶ server ─▶ follower ─▶ notifier ─▶ executor ─▶ collector ─▶ wait
 //
 // Everything stops in the opposite order.
 #include "app/api.h"
 #include "app/app.h"
+#include "app/collector.h"
 #include "media/media.h"
 #include "meter/meter.h"
 
@@ -32,6 +33,7 @@ struct service {
     struct bus_follower *follower;
     struct bus_notifier *notifier;
     struct flow_executor *executor;
+    struct collector *collector;
     struct meter *meter;
     char *base_url, *ui_dir, *uploads_dir;
     int lock_fd, signal_fd;
@@ -48,6 +50,7 @@ static void service_stop(struct service *s)
         cstr_free(&mark);
     }
     api_link(&s->api, (struct api_links){0}); // from here nobody calls another
+    collector_stop(&s->collector);
     bus_notifier_stop(&s->notifier);
     bus_follower_stop(&s->follower);
     http_server_stop(&s->server);
@@ -238,6 +241,7 @@ static int start(struct service *s, const struct app_serve_config *c)
     s->ingest = (struct ingest_config){.store = s->store, .base_url = s->base_url};
     s->workflow = ingest_workflow(&s->ingest);
     TRY(start_executor(s, c));
+    TRY(collector_start(&s->collector, s->store));
     return write_mark(s);
 }
 

@@ -45,6 +45,8 @@ struct catalog_publication {
 // The package that is played from now on. Emits nothing: its caller knows the delivery.
 int catalog_publish(struct store_tx *, const char *title_id,
                     const struct catalog_publication *);
+// 1 where some title plays this package, or would once restored; 0 where none does.
+int catalog_package_is_played(struct store_tx *, const char *package);
 int catalog_withdraw(struct store_tx *, const char *id, const char *actor);
 int catalog_restore(struct store_tx *, const char *id, const char *actor);
 

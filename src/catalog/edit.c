@@ -330,6 +330,14 @@ int catalog_publish(struct store_tx *tx, const char *title_id,
     return 0;
 }
 
+int catalog_package_is_played(struct store_tx *tx, const char *package)
+{
+    int64_t one = 0;
+    int err = store_get_i64(
+        tx, &one, "SELECT 1 FROM catalog_title WHERE package = ? LIMIT 1", "s", package);
+    return err == ERR_NOT_FOUND ? 0 : err < 0 ? err : 1;
+}
+
 int catalog_withdraw(struct store_tx *tx, const char *id, const char *actor)
 {
     struct catalog_title found;

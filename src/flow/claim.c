@@ -218,10 +218,6 @@ int claim_steps(const struct claim_config *c, struct attempts *out, size_t *ret_
 static int write_outputs(struct store_tx *tx, const struct attempt *a, size_t part)
 {
     const struct hash *key = &a->parts.data[part].key;
-    AUTO(cstr_free) char *owner = NULL;
-    char hex[HASH_HEX_BYTES];
-    hash_hex(key, hex);
-    TRY(cstr_printf(&owner, "flow:%s", hex));
     vec_for_each (output, &a->outputs) {
         if (output->part != part) {
             continue;
@@ -230,7 +226,7 @@ static int write_outputs(struct store_tx *tx, const struct attempt *a, size_t pa
             tx, "INSERT INTO flow_output (key, name, hash, size) VALUES (?, ?, ?, ?)",
             "bsbi", STORE_HASH(key), output->name, STORE_HASH(&output->blob),
             output->size));
-        TRY(store_ref_add(tx, owner, &output->blob));
+        TRY(result_refer(tx, key, &output->blob));
     }
     return 0;
 }
@@ -291,11 +287,27 @@ static int settle_failed(struct store_tx *tx, const struct flow_executor_config 
     return store_changes(tx) ? touch_job(tx, a->job) : 0;
 }
 
+// Rows that could not be written for long (a full disk) may have outlasted the age at which blobs
+// without a reference are collected.
+static bool outputs_are_there(const struct flow_executor_config *config,
+                              const struct attempt *a)
+{
+    vec_for_each (output, &a->outputs) {
+        if (!store_blob_exists(store_blobs_of(config->store), &output->blob)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int claim_settle(struct store_tx *tx, const struct flow_executor_config *config,
                  struct attempt *a)
 {
     if (a->lost) {
         return 0;
+    }
+    if (a->err == 0 && !outputs_are_there(config, a)) {
+        attempt_fail(a, ERR_IO, "what the step made was gone before it was written down");
     }
     return a->err == 0 ? settle_done(tx, a) : settle_failed(tx, config, a);
 }

@@ -141,8 +141,16 @@ struct flow_job_spec {
 int flow_submit(struct store_tx *, const struct flow_job_spec *,
                 char ret_job[UUID_BYTES]);
 int flow_cancel(struct store_tx *, const char *job, const char *actor);
-// Failed and cancelled steps are wanted again, results of finished ones stay.
+// Failed and cancelled steps are wanted again, results of finished ones stay. Where one of those was
+// forgotten meanwhile, all steps are wanted anew, and what is left is reused.
 int flow_rerun(struct store_tx *, const char *job, const char *actor);
+
+// Forgets results that no running job names and none that ended since `before_us` (wall clock): at most
+// `limit`, how many. Their blobs are free for store_collect; whoever wants them again has them made
+// again.
+int flow_forget(struct store_tx *, int64_t before_us, int limit);
+// Removes the logs of jobs that ended before.
+int flow_forget_logs(struct store *, int64_t before_us, int64_t *ret_jobs);
 
 // {"id","workflow","subject","state":"running|done|failed|cancelled","progress":0..1,
 //  "remaining_us":n|null,"error":text|null,"error_code":name|null,"result","created","finished",

@@ -115,8 +115,8 @@ static void submit(struct stage *s, const char *workflow, json_t *params, char *
     }
 }
 
-// How often an event was heard; waits for the first.
-static int heard(struct stage *s, const char *type, const char *job, bool wait)
+// How often an event was heard; waits until it was so often.
+static int heard_times(struct stage *s, const char *type, const char *job, int times)
 {
     AUTO(cstr_free) char *text = NULL;
     assert_int_equal(cstr_printf(&text, "%s job/%s", type, job), 0);
@@ -128,13 +128,19 @@ static int heard(struct stage *s, const char *type, const char *job, bool wait)
         vec_for_each (e, &s->events) {
             count += strcmp(*e, text) == 0;
         }
-        if (count || !wait || err) {
+        if (count >= times || err) {
             break;
         }
         err = pthread_cond_timedwait(&s->heard, &s->lock, &until);
     }
     pthread_mutex_unlock(&s->lock);
     return count;
+}
+
+// How often an event was heard; waits for the first.
+static int heard(struct stage *s, const char *type, const char *job, bool wait)
+{
+    return heard_times(s, type, job, wait ? 1 : 0);
 }
 
 static json_t *look(struct stage *s, const char *job)
@@ -162,6 +168,15 @@ static int64_t number(struct stage *s, const char *sql)
 
 // --- tests --------------------------------------------------------------------------------------------
 
+// Bytes that became free.
+static int64_t collect(struct stage *s)
+{
+    struct store_collected made = {0};
+    const struct store_collect_config now = {.min_age_us = 0};
+    assert_int_equal(store_collect(s->store, &now, &made), 0);
+    return made.bytes;
+}
+
 static void a_job_runs_and_its_twin_is_reused(void **state)
 {
     struct stage *s = *state;
@@ -188,9 +203,7 @@ static void a_job_runs_and_its_twin_is_reused(void **state)
     assert_true(json_is_true(json_object_get(step_of(twin, 0), "reused")));
     assert_int_equal(number(s, "SELECT applied FROM toy"), 2);
     // What no result refers to may go; the results stay whole.
-    int64_t freed = 0;
-    assert_int_equal(store_collect(s->store, 0, &freed), 0);
-    assert_int_equal(freed, 0);
+    assert_int_equal(collect(s), 0);
 }
 
 static void a_lost_blob_is_made_again(void **state)
@@ -317,6 +330,93 @@ static void a_rerun_keeps_what_is_done(void **state)
     // No wake: the executor sees what others write.
     assert_int_equal(heard(s, "job.done.v1", job, true), 1);
     assert_int_equal(toy_noted("failed"), 2);
+}
+
+static int forget(struct stage *s, int64_t before_us)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    assert_int_equal(store_begin(s->store, STORE_WRITE, &tx), 0);
+    int forgotten = flow_forget(tx, before_us, 1000);
+    assert_int_equal(store_commit(&tx), 0);
+    return forgotten;
+}
+
+static void change(struct stage *s, const char *sql, const char *job)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    assert_int_equal(store_begin(s->store, STORE_WRITE, &tx), 0);
+    assert_int_equal(store_exec(tx, sql, "s", job), 0);
+    assert_int_equal(store_commit(&tx), 0);
+}
+
+static void results_are_forgotten_when_nobody_wants_them(void **state)
+{
+    struct stage *s = *state;
+    char first[UUID_BYTES], second[UUID_BYTES];
+    start(s);
+    submit(s, "squares", json_pack("{s:i}", "count", 3), first);
+    assert_int_equal(heard(s, "job.done.v1", first, true), 1);
+    int64_t later_us = clock_wall_us() + 1;
+    assert_int_equal(forget(s, later_us - INT64_C(3600000000)), 0); // it ended since
+    change(s, "UPDATE flow_job SET state = 'running', finished_us = NULL WHERE id = ?",
+           first);
+    assert_int_equal(forget(s, later_us), 0);
+    change(s, "UPDATE flow_job SET state = 'done', finished_us = 1 WHERE id = ?", first);
+    assert_int_equal(collect(s), 0);
+    assert_int_equal(forget(s, later_us), 4);
+    assert_int_equal(number(s, "SELECT count(*) FROM blob_ref"), 0);
+    assert_int_equal(collect(s), 60); // three texts of 10 bytes, and the join of them
+    AUTO(json_free) json_t *job = look(s, first);
+    assert_int_equal(json_array_size(json_object_get(job, "steps")), 4);
+    submit(s, "squares", json_pack("{s:i}", "count", 3), second);
+    assert_int_equal(heard(s, "job.done.v1", second, true), 1);
+    assert_int_equal(toy_noted("squared"), 6);
+    assert_int_equal(collect(s), 0);
+}
+
+static void a_rerun_makes_anew_what_was_forgotten(void **state)
+{
+    struct stage *s = *state;
+    char job[UUID_BYTES];
+    start(s);
+    submit(s, "squares", json_pack("{s:i}", "count", 3), job);
+    assert_int_equal(heard(s, "job.done.v1", job, true), 1);
+    // As if its last step had failed, long ago.
+    change(s, "UPDATE flow_step SET state = 'failed' WHERE name = 'join' AND job = ?",
+           job);
+    change(s,
+           "UPDATE flow_job SET state = 'failed', result = NULL, finished_us = 1"
+           " WHERE id = ?",
+           job);
+    assert_int_equal(forget(s, clock_wall_us() + 1), 4);
+    assert_int_equal(collect(s), 60);
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    assert_int_equal(store_begin(s->store, STORE_WRITE, &tx), 0);
+    assert_int_equal(flow_rerun(tx, job, "user/o"), 0);
+    assert_int_equal(store_commit(&tx), 0);
+    flow_executor_wake(s->executor);
+    assert_int_equal(heard_times(s, "job.done.v1", job, 2), 2);
+    assert_int_equal(toy_noted("squared"), 6);
+}
+
+static void logs_go_with_their_jobs_age(void **state)
+{
+    struct stage *s = *state;
+    char job[UUID_BYTES];
+    AUTO(cstr_free) char *path = NULL;
+    int64_t jobs = -1;
+    start(s);
+    submit(s, "squares", json_pack("{s:i}", "count", 1), job);
+    assert_int_equal(heard(s, "job.done.v1", job, true), 1);
+    assert_int_equal(cstr_printf(&path, "%s/logs/%s", s->data, job), 0);
+    assert_int_equal(flow_forget_logs(s->store, 1, &jobs), 0);
+    assert_int_equal(jobs, 0);
+    assert_true(fs_exists(path));
+    assert_int_equal(flow_forget_logs(s->store, clock_wall_us() + 1, &jobs), 0);
+    assert_int_equal(jobs, 1);
+    assert_false(fs_exists(path));
+    AUTO(json_free) json_t *object = look(s, job);
+    assert_true(json_is_false(json_object_get(step_of(object, 0), "log")));
 }
 
 static void cancelling_kills_what_runs(void **state)
@@ -553,6 +653,11 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(what_passes_is_tried_until_it_does, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_rerun_keeps_what_is_done, setup, teardown),
+        cmocka_unit_test_setup_teardown(results_are_forgotten_when_nobody_wants_them,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rerun_makes_anew_what_was_forgotten, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(logs_go_with_their_jobs_age, setup, teardown),
         cmocka_unit_test_setup_teardown(cancelling_kills_what_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(a_step_that_stands_still_is_ended, setup,
                                         teardown),

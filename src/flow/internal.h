@@ -58,6 +58,12 @@ void memo_trim(struct memo *);
 // 1 when a key has a result whose blobs are all there; a result that lost one is deleted.
 int result_exists(struct store_tx *, struct store_blobs *, const struct hash *key);
 
+// --- references (forget.c) --------------------------------------------------------------------
+
+#define RESULT_OWNER "flow:" // and the key: who refers to the blobs of a result
+int result_refer(struct store_tx *, const struct hash *key, const struct hash *blob);
+int result_forget(struct store_tx *, const struct hash *key);
+
 // --- one call of a workflow (run.c) -----------------------------------------------------------
 
 struct advance_config {

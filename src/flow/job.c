@@ -197,6 +197,13 @@ int flow_rerun(struct store_tx *tx, const char *job, const char *actor)
                    " error = NULL, reason = NULL, result = NULL, finished_us = NULL,"
                    " remaining_us = NULL, progress_ppm = 0 WHERE id = ?",
                    "s", job));
+    // A step must not wait beside the one that makes its input anew: it would run without it.
+    TRY(store_exec(tx,
+                   "DELETE FROM flow_step WHERE job = ?1 AND EXISTS (SELECT 1 FROM"
+                   " flow_step s JOIN flow_part p ON p.step = s.id WHERE s.job = ?1"
+                   " AND s.state = '" STEP_DONE "' AND NOT EXISTS"
+                   " (SELECT 1 FROM flow_result r WHERE r.key = p.key))",
+                   "s", job));
     TRY(store_exec(tx,
                    "UPDATE flow_step SET state = '" STEP_WAITING "', attempts = 0,"
                    " not_before_us = 0, progress_ppm = 0, error = NULL, reason = NULL"

@@ -216,8 +216,7 @@ int result_exists(struct store_tx *tx, struct store_blobs *blobs, const struct h
         TRY(more);
     }
     if (!whole) {
-        TRY(store_exec(tx, "DELETE FROM flow_result WHERE key = ?", "b",
-                       STORE_HASH(key)));
+        TRY(result_forget(tx, key));
     }
     return whole;
 }

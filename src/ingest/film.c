@@ -162,6 +162,7 @@ int ingest_film(struct store *store, const char *delivery_id, const char *job_id
     TRY(film_findings(store, delivery_id, &findings, &why));
     TRY(steps_json(job, &steps));
     const char *state = film_state(job, d.state);
+    // A package that was superseded may have been collected since.
     bool published = strcmp(state, "published") == 0 && d.package;
     if (published) {
         TRY(renditions_json(store, d.package, &renditions));

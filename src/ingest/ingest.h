@@ -181,4 +181,35 @@ struct flow_workflow ingest_workflow(const struct ingest_config *config);
 // while another process executes. Call before flow_executor_start.
 int ingest_recover(struct store *);
 
+// --- what is no longer needed (ADR 36) ---------------------------------------------------------------
+
+// A package stays so long after no title plays it any more; no grant for it may live longer.
+#define INGEST_PACKAGE_KEPT_US INT64_C(604800000000) // 7 days
+
+struct ingest_retention {
+    int64_t results_us; // of steps, since the last job that named them ended
+    int64_t
+        packages_us; // since no title plays them; never less than INGEST_PACKAGE_KEPT_US
+    int64_t logs_us; // of steps, since their job ended
+    int64_t
+        blobs_us; // since they were kept: longer than any way from there to a reference
+};
+extern const struct ingest_retention ingest_retention_usual; // 7, 7, 30 days and one
+
+struct ingest_collected {
+    int64_t results, packages, logs, files; // logs: of so many jobs
+    int64_t bytes;                          // free on the disk
+};
+// Removes it. Never what a title plays or would play again once restored, a delivery's film, report and
+// pictures, or what a running job wants. Beside everything else; `stop` (may be NULL) is asked now and
+// then; killed at any moment it has removed some of it. Event store.collected.v1 about "store/data",
+// unless there was nothing.
+int ingest_collect(struct store *, const struct ingest_retention *,
+                   bool (*stop)(void *user), void *user, struct ingest_collected *ret);
+// What it would remove now, without logs. Holds the writer's place meanwhile.
+int ingest_collectable(struct store *, const struct ingest_retention *,
+                       struct ingest_collected *ret);
+// No collection came to its end in this folder for so long.
+bool ingest_collection_is_due(struct store *, int64_t every_us);
+
 #endif

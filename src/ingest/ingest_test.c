@@ -230,8 +230,10 @@ static void recovery_removes_what_no_row_names(void **state)
     assert_int_equal(fs_make_dirs(foreign), 0);
     struct store_tx *tx = NULL;
     assert_int_equal(store_begin(h->store, STORE_WRITE, &tx), 0);
-    assert_int_equal(store_exec(tx, "INSERT INTO ingest_package VALUES (?,?,?)", "ssi",
-                                kept, "a delivery", (int64_t)1),
+    assert_int_equal(store_exec(tx,
+                                "INSERT INTO ingest_package (hash, delivery_id,"
+                                " published_us) VALUES (?,?,?)",
+                                "ssi", kept, "a delivery", (int64_t)1),
                      0);
     assert_int_equal(store_commit(&tx), 0);
     assert_int_equal(ingest_recover(h->store), 0);

@@ -139,6 +139,13 @@ bool fault_is_films(int err);
 int publish_folder(struct store *, const json_t *package,
                    const struct hash *package_hash);
 
+// --- collect.c ------------------------------------------------------------------------------------
+
+// That some title plays a package, or since now none does.
+int package_mark(struct store_tx *, const char *hex, bool used);
+// Removes packages on their way out below DATA/media.
+int trash_sweep(const char *media);
+
 // --- verdict.c: flow_apply_f, `user` is a struct verdict ------------------------------------------------
 
 struct verdict {

@@ -145,6 +145,7 @@ int ingest_recover(struct store *store)
         return 0; // somebody executes, and so may be publishing
     }
     AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(trash_sweep(media));
     TRY(store_begin(store, STORE_READ, &tx));
     return folders_sweep(tx, media);
 }

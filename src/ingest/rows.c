@@ -36,6 +36,13 @@ const struct store_migration ingest_migrations[] = {
      "CREATE TABLE ingest_package ("
      " hash TEXT NOT NULL, delivery_id TEXT NOT NULL, published_us INTEGER NOT NULL,"
      " PRIMARY KEY (hash, delivery_id)) STRICT, WITHOUT ROWID;"},
+    {"ingest", 2,
+     "ALTER TABLE ingest_package ADD COLUMN unused_us INTEGER;" // since no title plays it
+     "CREATE INDEX ingest_package_unused ON ingest_package (unused_us)"
+     " WHERE unused_us IS NOT NULL;"
+     // when the last collection came to its end
+     "CREATE TABLE ingest_collection (n INTEGER PRIMARY KEY CHECK (n = 1),"
+     " at_us INTEGER NOT NULL) STRICT;"},
 };
 const size_t ingest_migration_count = ARRAY_LEN(ingest_migrations);
 

@@ -145,12 +145,19 @@ static bool job_is(struct store_tx *tx, const char *job, const char *state)
            strcmp(json_str_or(object, "state", ""), state) == 0;
 }
 
+// Published, superseded and collected since: nothing is left to be played.
+static bool is_collected(const struct delivery *d)
+{
+    return strcmp(d->state, "published") == 0 && !d->package;
+}
+
 // The same wish, and its job runs or came to an end that stands.
 static bool stands(struct store_tx *tx, const struct delivery *d, const json_t *wish)
 {
     return json_equal(d->spec, wish) &&
            (job_is(tx, d->job_id, "running") ||
-            (job_is(tx, d->job_id, "done") && strcmp(d->state, "failed") != 0));
+            (job_is(tx, d->job_id, "done") && strcmp(d->state, "failed") != 0 &&
+             !is_collected(d)));
 }
 
 static int job_submit(struct store_tx *tx, const char *delivery_id, const json_t *wish,

@@ -2,6 +2,7 @@
 //
 // The workflow "ingest": called again whenever a step of its job ended. Everything it decided is in
 // rows (the verdict) or follows from steps' results, so that a crash between two calls costs nothing.
+#include "catalog/catalog.h"
 #include "ingest/internal.h"
 
 #include <stdlib.h>
@@ -28,12 +29,26 @@ static int publish_events(struct store_tx *tx, const struct delivery *d, const c
     return first ? emit(tx, "title.published.v1", title, "system", d->job_id, data) : 0;
 }
 
+// The title plays this package now, and maybe nobody the one before.
+static int supersede(struct store_tx *tx, const char *older, const char *hex)
+{
+    TRY(package_mark(tx, hex, true));
+    if (!*older || strcmp(older, hex) == 0) {
+        return 0;
+    }
+    int played = catalog_package_is_played(tx, older);
+    TRY(played);
+    return package_mark(tx, older, played > 0);
+}
+
 static int publish_apply(struct store_tx *tx, void *user)
 {
     const struct publication *p = user;
     const struct delivery *d = p->verdict->delivery;
     char hex[HASH_HEX_BYTES];
+    struct catalog_title before = {0};
     hash_hex(&p->packaged->package, hex);
+    TRY(catalog_title(tx, d->title_id, &before));
     TRY(store_exec(tx,
                    "INSERT INTO ingest_package (hash, delivery_id, published_us) VALUES "
                    "(?,?,?) ON CONFLICT DO NOTHING",
@@ -44,6 +59,7 @@ static int publish_apply(struct store_tx *tx, void *user)
                    "finished_us = ? WHERE id = ?",
                    "sis", hex, clock_wall_us(), d->id));
     TRY(title_publish(tx, p->run, d, p->packaged, p->package));
+    TRY(supersede(tx, before.package, hex));
     TRY(request_close_answered(tx, d));
     return publish_events(tx, d, hex, first);
 }

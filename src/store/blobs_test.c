@@ -264,11 +264,41 @@ static int refer(struct store *s, const char *owner, const struct hash *h)
     return store_commit(&tx);
 }
 
+static int64_t collect(struct fixture *f, int64_t min_age_us)
+{
+    const struct store_collect_config config = {.min_age_us = min_age_us};
+    struct store_collected made = {0};
+    assert_int_equal(store_collect(f->store, &config, &made), 0);
+    return made.bytes;
+}
+
+static int add_loose(void *user, const struct stat *st)
+{
+    *(int64_t *)user += st->st_size;
+    return 0;
+}
+
+// What would go if the references of this owner did.
+static int64_t loose_without(struct fixture *f, const char *owner)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    int64_t bytes = 0;
+    assert_int_equal(store_begin(f->store, STORE_WRITE, &tx), 0);
+    assert_int_equal(store_ref_drop(tx, owner), 0);
+    assert_int_equal(store_loose(tx, 0, add_loose, &bytes), 0);
+    return bytes;
+}
+
+static bool at_once(void *user)
+{
+    ++*(int *)user;
+    return true;
+}
+
 static void what_nobody_refers_to_is_collected(void **state)
 {
     struct fixture *f = *state;
     struct hash kept, loose, absent;
-    int64_t freed = -1;
     assert_int_equal(store_blob_put(f->blobs, "kept", 4, &kept), 0);
     assert_int_equal(store_blob_put(f->blobs, "loose!", 6, &loose), 0);
     hash_of("absent", 6, &absent);
@@ -277,21 +307,47 @@ static void what_nobody_refers_to_is_collected(void **state)
     assert_int_equal(refer(f->store, "title:1", &absent), ERR_NOT_FOUND);
     // Half of a file that a dead process left.
     AUTO(cstr_free) char *left = file_in(f, "blobs/new/left", "half");
-    assert_int_equal(store_collect(f->store, 3600 * INT64_C(1000000), &freed), 0);
-    assert_int_equal(freed, 0);
+    assert_int_equal(collect(f, 3600 * INT64_C(1000000)), 0);
     assert_true(store_blob_exists(f->blobs, &loose));
-    assert_int_equal(store_collect(f->store, 0, &freed), 0);
-    assert_int_equal(freed, 10);
+    assert_int_equal(loose_without(f, "nobody"), 10);
+    int asked = 0;
+    struct store_collected made = {0};
+    const struct store_collect_config stopped = {.stop = at_once, .user = &asked};
+    assert_int_equal(store_collect(f->store, &stopped, &made), 0);
+    assert_int_equal(asked, 1);
+    assert_true(store_blob_exists(f->blobs, &loose));
+    assert_int_equal(collect(f, 0), 10);
     assert_false(fs_exists(left));
     assert_false(store_blob_exists(f->blobs, &loose));
     assert_holds(f->blobs, &kept, "kept");
     assert_int_equal(refer(f->store, "title:1", NULL), 0);
-    assert_int_equal(store_collect(f->store, 0, &freed), 0);
+    assert_int_equal(collect(f, 0), 0);
+    assert_holds(f->blobs, &kept, "kept");
+    assert_int_equal(loose_without(f, "title:2"), 4); // asked, not done
     assert_holds(f->blobs, &kept, "kept");
     assert_int_equal(refer(f->store, "title:2", NULL), 0);
-    assert_int_equal(store_collect(f->store, 0, &freed), 0);
-    assert_int_equal(freed, 4);
+    assert_int_equal(collect(f, 0), 4);
     assert_false(store_blob_exists(f->blobs, &kept));
+}
+
+static void bytes_with_another_link_stay_and_age_is_the_names(void **state)
+{
+    struct fixture *f = *state;
+    struct hash h;
+    assert_int_equal(store_blob_put(f->blobs, "film", 4, &h), 0);
+    AUTO(cstr_free) char *name = blob_path(f, &h);
+    AUTO(cstr_free) char *published = path_in(f, "published");
+    struct timespec old[2] = {{.tv_sec = clock_wall_us() / 1000000 - 7200},
+                              {.tv_sec = clock_wall_us() / 1000000 - 7200}};
+    assert_int_equal(utimensat(AT_FDCWD, name, old, 0), 0);
+    assert_int_equal(store_blob_link(f->blobs, &h, published), 0);
+    assert_int_equal(collect(f, 3600 * INT64_C(1000000)), 0); // nothing became free …
+    assert_false(fs_exists(name));                            // … but the name is gone
+    assert_true(fs_exists(published));
+    // Kept again it is young, whatever its links are.
+    assert_int_equal(store_blob_put(f->blobs, "film", 4, &h), 0);
+    assert_int_equal(collect(f, 3600 * INT64_C(1000000)), 0);
+    assert_true(store_blob_exists(f->blobs, &h));
 }
 
 int main(void)
@@ -308,6 +364,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_known_file_is_not_read_again, setup, teardown),
         cmocka_unit_test_setup_teardown(what_nobody_refers_to_is_collected, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(bytes_with_another_link_stay_and_age_is_the_names,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

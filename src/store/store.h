@@ -12,6 +12,8 @@
 
 #include "base/base.h"
 
+#include <sys/stat.h>
+
 struct store;
 
 // Opens or makes the folder. Thread-safe; one per process and folder.
@@ -116,7 +118,22 @@ int store_blob_import(struct store *, const char *path, store_progress_f *, void
 // References keep blobs alive: `owner` is "<room>:<id>". Dropping an owner drops its references.
 int store_ref_add(struct store_tx *, const char *owner, const struct hash *);
 int store_ref_drop(struct store_tx *, const char *owner);
-// Removes blobs without a reference that are older than `min_age_us`; how many bytes.
-int store_collect(struct store *, int64_t min_age_us, int64_t *ret_bytes);
+
+struct store_collect_config {
+    int64_t min_age_us; // longer than any way from adoption to the commit of a reference
+    bool (*stop)(void *user); // asked between files; NULL: to the end
+    void *user;
+};
+struct store_collected {
+    int64_t files; // names that are gone
+    int64_t bytes; // that became free: those of files without another link
+};
+// Removes blobs without a reference, and what dead writers left, that nobody kept or referred to for
+// `min_age_us`. Beside any number of readers and writers; killed at any moment it has removed some.
+int store_collect(struct store *, const struct store_collect_config *,
+                  struct store_collected *ret);
+// What it would remove if this transaction were committed, file by file; <0 of `each` ends it.
+typedef int store_loose_f(void *user, const struct stat *);
+int store_loose(struct store_tx *, int64_t min_age_us, store_loose_f *each, void *user);
 
 #endif
