@@ -12,6 +12,8 @@ static int replay(void *user, int64_t after, const char *prefix, struct buf *out
 {
     struct api *api = user;
     AUTO(store_rollback) struct store_tx *tx = NULL;
+    // Where it begins is said at once: a stream may end before anything happened.
+    buf_printf(out, "id: %lld\n\n", (long long)after);
     TRY(store_begin(api->store, STORE_READ, &tx));
     for (int sent = 0; sent < REPLAY_MAX;) {
         AUTO(json_free) json_t *events = NULL;
@@ -53,6 +55,13 @@ static int check_subject(struct api *api, struct http_request *req, const char *
     return 0;
 }
 
+static int read_newest(struct api *api, int64_t *ret)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    return bus_last_seq(tx, ret);
+}
+
 int api_events_follow(struct http_request *req, struct http_response *res, void *user)
 {
     struct api *api = user;
@@ -61,10 +70,12 @@ int api_events_follow(struct http_request *req, struct http_response *res, void 
     if (!api_operates(req)) {
         TRY(check_subject(api, req, subject));
     }
-    const struct http_sse_config config = {.topic_prefix = subject,
-                                           .last_id = http_request_last_event_id(req),
-                                           .replay = replay,
-                                           .user = api};
+    int64_t last_id = http_request_last_event_id(req);
+    if (last_id < 0) {
+        TRY(read_newest(api, &last_id));
+    }
+    const struct http_sse_config config = {
+        .topic_prefix = subject, .last_id = last_id, .replay = replay, .user = api};
     return http_sse(res, &config);
 }
 

@@ -137,6 +137,9 @@ struct http_config {
     // Without a byte for so long, or without a whole head (or a whole body in memory), a
     // connection is closed. 0: 30
     unsigned idle_timeout_s;
+    // An event stream ends so long after it began, and its client comes back where it was: who may
+    // no longer follow is noticed then. 0: 300
+    unsigned stream_life_s;
     // Origins besides the server's own that may send unsafe methods with a cookie; NULL-terminated.
     const char *const *origins;
 };

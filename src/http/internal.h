@@ -133,8 +133,9 @@ struct sse_hub {
 };
 void sse_hub_init(struct sse_hub *);
 void sse_hub_destroy(struct sse_hub *);
-void sse_hub_close(struct sse_hub *); // ends all streams
-void sse_hub_beat(struct sse_hub *);  // a comment to each, so that the dead are noticed
+void sse_hub_close(struct sse_hub *);  // ends all streams
+void sse_hub_expire(struct sse_hub *); // ends those that are old
+void sse_hub_beat(struct sse_hub *);   // a comment to each, so that the dead are noticed
 // The wire response that reads from the client; it owns the client from then on.
 struct MHD_Response *sse_wire(struct sse_client *);
 void sse_client_drop(struct sse_client **);

@@ -113,6 +113,7 @@ static void *tick(void *user)
         }
         pthread_mutex_unlock(&s->tick_lock);
         close_overdue(s);
+        sse_hub_expire(&s->sse);
         if (n % BEAT_TICKS == 0) {
             sse_hub_beat(&s->sse);
         }
@@ -167,6 +168,7 @@ static void set_defaults(struct http_config *c)
     c->workers = c->workers ? c->workers : 4;
     c->max_connections = c->max_connections ? c->max_connections : 4096;
     c->idle_timeout_s = c->idle_timeout_s ? c->idle_timeout_s : 30;
+    c->stream_life_s = c->stream_life_s ? c->stream_life_s : 300;
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY &&
         files.rlim_cur < c->max_connections + SPARE_FILES) {

@@ -168,7 +168,8 @@ static int start(void **state)
                                   .body_dir = p->dir,
                                   .max_connections = 2048,
                                   .max_per_ip = 2048,
-                                  .idle_timeout_s = 1};
+                                  .idle_timeout_s = 1,
+                                  .stream_life_s = 5};
     *state = p;
     log_set_level(LOG_ERROR);
     return http_server_start(&p->server, &c);
@@ -537,6 +538,22 @@ static void a_body_may_be_asked_for_first(void **state)
     close(fd);
 }
 
+// However much is published, a stream ends: whether its client may still follow is asked anew.
+static void streams_grow_old(void **state)
+{
+    struct place *p = *state;
+    AUTO(buf_free) struct buf a = {0};
+    AUTO(json_free) json_t *live = json_pack("{s:s}", "from", "live");
+    int fd = dial(p);
+    say(fd, "GET /events?subject=job/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    hear_until(fd, &a, "retry:");
+    http_sse_publish(p->server, "job/1", 7, NULL, live);
+    hear_until(fd, &a, "id: 7\n");
+    buf_clear(&a);
+    hear(fd, &a); // its end, by the ticker
+    close(fd);
+}
+
 static void streams_replay_then_follow(void **state)
 {
     struct place *p = *state;
@@ -686,6 +703,7 @@ int main(void)
         WITH_SERVER(one_address_has_a_limit),
         WITH_SERVER(a_body_may_be_asked_for_first),
         WITH_SERVER(streams_replay_then_follow),
+        WITH_SERVER(streams_grow_old),
         WITH_SERVER(a_reader_that_does_not_read_is_dropped),
         WITH_SERVER(crowds_of_slow_and_malformed_clients_do_not_stop_it),
         WITH_SERVER(a_head_that_drips_is_cut),

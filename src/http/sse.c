@@ -24,6 +24,7 @@ struct sse_client {
     struct MHD_Connection *connection;
     int fd;
     char *topic_prefix;
+    int64_t until_us; // of the monotonic clock
 
     // All below under hub->lock.
     struct sse_client *prev, *next;
@@ -89,6 +90,21 @@ void sse_hub_close(struct sse_hub *h)
     h->closing = true;
     for (struct sse_client *c = h->clients; c; c = c->next) {
         wake_locked(c);
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+// Who follows was allowed to when the stream began. A session that ended meanwhile, a password that
+// changed, is seen when the client comes back with Last-Event-ID; nothing is lost by it.
+void sse_hub_expire(struct sse_hub *h)
+{
+    int64_t now_us = clock_mono_us();
+    pthread_mutex_lock(&h->lock);
+    for (struct sse_client *c = h->clients; c; c = c->next) {
+        if (!c->replaying && !c->ended && c->until_us <= now_us) {
+            c->ended = true;
+            wake_locked(c);
+        }
     }
     pthread_mutex_unlock(&h->lock);
 }
@@ -187,6 +203,7 @@ static int client_new(struct http_request *r, const struct http_sse_config *conf
     c->connection = r->connection;
     c->fd = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD)
                 ->connect_fd;
+    c->until_us = clock_mono_us() + (int64_t)r->server->config.stream_life_s * 1000000;
     c->last_id = config->last_id;
     c->replaying = true;
     buf_cstr(&c->out, "retry: 1000\n\n");

@@ -41,9 +41,7 @@ int ingest_fault(struct findings *findings, const char *stage, int err,
                  const char *reason)
 {
     const char *kind = kind_of(err);
-    if (!kind) {
-        return err;
-    }
+    FAIL_IF(!kind, err, "%s: %s", stage, reason); // the reason may be another process's
     if (err == ERR_UNSUPPORTED && has_error(findings)) {
         return 0; // what is not supported has been named already
     }

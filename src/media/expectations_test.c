@@ -192,10 +192,36 @@ static void what_is_no_film_is_named(void **state)
     }
 }
 
+// A sample of 2 GB less a byte: what libav cannot allocate is the file's fault.
+static void a_size_that_no_memory_has_is_damage(void **state)
+{
+    (void)state;
+    need_shared();
+    AUTO(buf_free) struct buf bytes = {0};
+    AUTO(cstr_free) char *path = shared_path("edge/sample_opus_fragmented.mp4");
+    assert_int_equal(fs_read_file(path, 1 << 20, &bytes), 0);
+    static const char size[] = {0x00, 0x00, 0x01, 0x46};
+    char *first = bytes.data + 0x28c; // of its first 'trun'
+    assert_memory_equal(first, size, sizeof size);
+    memcpy(first, "\x7f\xff\xff\xff", 4);
+    struct str view = buf_view(&bytes);
+    struct media_input input = {&view, (int64_t)view.len, read_text};
+    AUTO(media_source_free) struct media_source *source = NULL;
+    AUTO(media_timeline_free) struct media_timeline *timeline = NULL;
+    AUTO(findings_free) struct findings findings = {0};
+    assert_int_equal(media_probe(&input, &source, &timeline, &findings), 0);
+    bool named = false;
+    vec_for_each (f, &findings.items) {
+        named = named || strcmp(f->kind, "container_damage") == 0;
+    }
+    assert_true(named);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_film_is_named),
+        cmocka_unit_test(a_size_that_no_memory_has_is_damage),
         cmocka_unit_test(no_file_is_missing),
         cmocka_unit_test(every_file_ends_as_expected),
     };

@@ -223,6 +223,15 @@ static int prepare(struct media_file *file)
     return 0;
 }
 
+// What a demuxer cannot allocate is what the file says it needs, a packet of 2 GB say: where the machine
+// is short of memory, Linux does not refuse but kills.
+static int demux_fail(int averror, const char *what)
+{
+    FAIL_IF(averror == AVERROR(ENOMEM), ERR_CORRUPT, "%s: a size that no memory has",
+            what);
+    return media_av_fail(averror, what);
+}
+
 static int open_file(struct media_file *file)
 {
     // Closes and frees the context when it fails.
@@ -234,12 +243,12 @@ static int open_file(struct media_file *file)
                 "no container that is known");
     }
     if (err < 0) {
-        return media_av_fail(err, "the container");
+        return demux_fail(err, "the container");
     }
     err = avformat_find_stream_info(file->format, NULL);
     FAIL_IF(file->read_failed, ERR_IO, "the file could not be read");
     if (err < 0) {
-        return media_av_fail(err, "the streams");
+        return demux_fail(err, "the streams");
     }
     return 0;
 }
@@ -295,5 +304,5 @@ int media_file_read(struct media_file *file, AVPacket *packet)
     }
     FAIL_IF(file->limit_hit, ERR_LIMIT, "the file makes its demuxer run in circles");
     FAIL_IF(file->read_failed, ERR_IO, "the file could not be read");
-    return err == AVERROR_EOF ? 0 : media_av_fail(err, "the container");
+    return err == AVERROR_EOF ? 0 : demux_fail(err, "the container");
 }

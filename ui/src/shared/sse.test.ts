@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { EventParser } from './sse';
 
 const stream =
-  ': hello\n\nid: 7\nevent: title.published.v1\ndata: {"a":1}\n\ndata: one\r\ndata:two\r\n\r\nretry: 900\nevent: x\n\n';
+  ': hello\n\nid: 7\nevent: title.published.v1\ndata: {"a":1}\n\ndata: one\r\ndata:two\r\n\r\nretry: 900\nevent: x\n\nid: 9\n\n';
 
 it('reads events however the bytes are cut', () => {
   for (let size = 1; size <= stream.length; size += 1) {
@@ -15,5 +15,6 @@ it('reads events however the bytes are cut', () => {
       { id: null, type: 'message', data: 'one\ntwo' },
     ]);
     expect(parser.retryMs).toBe(900);
+    expect(parser.lastId).toBe('9'); // said without an event
   }
 });

@@ -14,6 +14,8 @@ export class EventParser {
   private data: string[] = [];
   private type = '';
   private id: string | null = null;
+  /** Of the last event, also of one that said nothing else. */
+  lastId: string | null = null;
   retryMs: number | null = null;
 
   feed(text: string): ServerEvent[] {
@@ -35,6 +37,7 @@ export class EventParser {
       const event = this.data.length
         ? { id: this.id, type: this.type || 'message', data: this.data.join('\n') }
         : null;
+      this.lastId = this.id ?? this.lastId;
       this.data = [];
       this.type = '';
       this.id = null;
@@ -83,6 +86,7 @@ export function follow(
   let waitMs = 500;
   const run = async () => {
     while (!stop.signal.aborted) {
+      let ended = false; // by the service, which does so every few minutes
       try {
         const headers: Record<string, string> = { Accept: 'text/event-stream' };
         if (lastId !== null) headers['Last-Event-ID'] = lastId;
@@ -95,10 +99,12 @@ export function follow(
         const decoder = new TextDecoder();
         for (;;) {
           const { done, value } = await reader.read();
+          ended = done;
           if (done) break;
           waitMs = 500;
-          for (const event of parser.feed(decoder.decode(value, { stream: true }))) {
-            if (event.id !== null) lastId = event.id;
+          const events = parser.feed(decoder.decode(value, { stream: true }));
+          lastId = parser.lastId ?? lastId;
+          for (const event of events) {
             try {
               onEvent(JSON.parse(event.data) as CloudEvent);
             } catch (error) {
@@ -109,7 +115,7 @@ export function follow(
       } catch {
         if (stop.signal.aborted) return;
       }
-      onState('waiting');
+      if (!ended) onState('waiting');
       await new Promise((resolve) => setTimeout(resolve, waitMs));
       waitMs = Math.min(waitMs * 2, 15_000);
     }
