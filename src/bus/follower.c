@@ -75,6 +75,7 @@ static void *follow(void *user)
     struct bus_follower *f = user;
     int64_t seq = f->config.after;
     int64_t seen = -1;
+    bool failing = false;
     while (!is_stopping(f)) {
         int64_t version = -1;
         int err = store_data_version(f->config.store, &version);
@@ -84,9 +85,10 @@ static void *follow(void *user)
             } while (err > 0 && !is_stopping(f));
             seen = err < 0 ? -1 : version;
         }
-        if (err < 0) {
+        if (err < 0 && !failing) {
             log_warn("bus", "following events: %s", err_reason());
         }
+        failing = err < 0; // said once, however long it lasts
         deliver_messages(f);
         struct pollfd wake = {.fd = f->wake_fd, .events = POLLIN};
         if (poll(&wake, 1, POLL_MS) > 0) {

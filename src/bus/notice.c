@@ -85,13 +85,15 @@ static int read_due(struct store_tx *tx, struct notice *ret)
     return 1;
 }
 
-static bool any_due(struct store *store)
+// Looked at without the writer's place, because nearly always there is none.
+static int any_due(struct store *store)
 {
     AUTO(store_rollback) struct store_tx *tx = NULL;
     int64_t one = 0;
-    return store_begin(store, STORE_READ, &tx) == 0 &&
-           store_get_i64(tx, &one, "SELECT 1 FROM notice WHERE due_us <= ? LIMIT 1", "i",
-                         clock_wall_us()) == 0;
+    TRY(store_begin(store, STORE_READ, &tx));
+    int err = store_get_i64(tx, &one, "SELECT 1 FROM notice WHERE due_us <= ? LIMIT 1",
+                            "i", clock_wall_us());
+    return err == ERR_NOT_FOUND ? 0 : err < 0 ? err : 1;
 }
 
 // 1 when there was one.
@@ -237,9 +239,10 @@ static int send_mail(const struct bus_notifier_config *c, const struct notice *n
 static int flush(const struct bus_notifier_config *c, const atomic_bool *stopping)
 {
     int sent = 0;
-    while (c->smtp_url && !(stopping && atomic_load(stopping)) && any_due(c->store)) {
+    while (c->smtp_url && !(stopping && atomic_load(stopping))) {
         AUTO(notice_free) struct notice n = {0};
-        int found = take_due(c->store, &n);
+        int found = any_due(c->store);
+        found = found > 0 ? take_due(c->store, &n) : found;
         TRY(found);
         if (!found) {
             break;
@@ -263,11 +266,13 @@ int bus_notices_flush(const struct bus_notifier_config *config)
 static void *notify(void *user)
 {
     struct bus_notifier *n = user;
+    bool failing = false;
     while (!atomic_load(&n->stopping)) {
         int err = flush(&n->config, &n->stopping);
-        if (err < 0) {
+        if (err < 0 && !failing) {
             log_warn("bus", "delivering notices: %s", err_reason());
         }
+        failing = err < 0; // said once, however long it lasts
         struct pollfd wake = {.fd = n->wake_fd, .events = POLLIN};
         (void)poll(&wake, 1, POLL_MS);
     }

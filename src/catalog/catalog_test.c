@@ -113,6 +113,9 @@ static void mistakes_are_named(void **state)
         {"{\"name\":\"x\",\"series\":\"nowhere\"}", ERR_NOT_FOUND},
         {"{\"name\":\"x\",\"partner\":\"nobody\"}", ERR_NOT_FOUND},
         {"{\"name\":\"x\",\"source_url\":\"javascript:alert(1)\"}", ERR_INVALID},
+        {"{\"name\":\"x\",\"territories\":[{\"territory\":\"DE\",\"until\":2026}]}",
+         ERR_INVALID},
+        {"{\"name\":\"x\",\"people\":[{\"name\":\"A\",\"role\":[]}]}", ERR_INVALID},
         {"{\"name\":\"x\",\"territories\":[{\"territory\":\"DE\",\"from\":\"2026-02-01\","
          "\"until\":\"2026-01-01\"}]}",
          ERR_INVALID},

@@ -91,6 +91,20 @@ static int text_of(const json_t *item, const char *member, size_t max, const cha
     return 0;
 }
 
+// *ret is NULL where the item has none. What is no text is a mistake: a window without its end, because
+// the end was written as a number, would be open for ever.
+static int optional_text(const json_t *item, const char *key, size_t max,
+                         const char **ret)
+{
+    const json_t *value = json_object_get(item, key);
+    FAIL_IF(value && !json_is_null(value) && !json_is_string(value), ERR_INVALID,
+            "'%s' is a text", key);
+    FAIL_IF(json_string_length(value) > max, ERR_INVALID, "'%s' has at most %zu bytes",
+            key, max);
+    *ret = json_string_value(value);
+    return 0;
+}
+
 static int set_tag(struct store_tx *tx, const char *id, size_t position,
                    const json_t *item)
 {
@@ -103,21 +117,23 @@ static int set_tag(struct store_tx *tx, const char *id, size_t position,
 static int set_person(struct store_tx *tx, const char *id, size_t position,
                       const json_t *item)
 {
-    const char *name = NULL;
+    const char *name = NULL, *role = NULL;
     TRY(text_of(json_object_get(item, "name"), "people", 200, &name));
+    TRY(optional_text(item, "role", 200, &role));
     return store_exec(tx, "INSERT INTO catalog_person VALUES (?,?,?,?)", "siss", id,
-                      (int64_t)position, name, json_str_or(item, "role", NULL));
+                      (int64_t)position, name, role);
 }
 
 static int set_text(struct store_tx *tx, const char *id, size_t position,
                     const json_t *item)
 {
     (void)position;
-    const char *language = NULL;
+    const char *language = NULL, *name = NULL, *synopsis = NULL;
     TRY(text_of(json_object_get(item, "language"), "texts", 35, &language));
+    TRY(optional_text(item, "name", 255, &name));
+    TRY(optional_text(item, "synopsis", 8000, &synopsis));
     return store_exec(tx, "INSERT OR REPLACE INTO catalog_text VALUES (?,?,?,?)", "ssss",
-                      id, language, json_str_or(item, "name", NULL),
-                      json_str_or(item, "synopsis", NULL));
+                      id, language, name, synopsis);
 }
 
 static int set_territory(struct store_tx *tx, const char *id, size_t position,
@@ -126,8 +142,9 @@ static int set_territory(struct store_tx *tx, const char *id, size_t position,
     (void)position;
     const char *territory = NULL;
     TRY(text_of(json_object_get(item, "territory"), "territories", 3, &territory));
-    const char *from = json_str_or(item, "from", NULL);
-    const char *until = json_str_or(item, "until", NULL);
+    const char *from = NULL, *until = NULL;
+    TRY(optional_text(item, "from", 40, &from));
+    TRY(optional_text(item, "until", 40, &until));
     int64_t from_us = INT64_MIN, until_us = INT64_MAX;
     TRY(from ? clock_parse(str_of(from), &from_us) : 0);
     TRY(until ? clock_parse(str_of(until), &until_us) : 0);

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #define LINE_BYTES_MAX 4096
-#define LOG_BYTES_MAX  (32 << 20)
+#define READS_MAX \
+    64 // at a time: a child that never stops talking must not hold this thread
+#define LOG_BYTES_MAX (32 << 20)
 
 int attempt_new(struct attempt **ret)
 {
@@ -191,9 +193,13 @@ bool attempt_listen(struct attempt *a)
     char block[LINE_BYTES_MAX];
     bool changed = false;
     ssize_t n;
-    while (a->out_fd >= 0 && (n = read(a->out_fd, block, sizeof block)) != 0) {
+    for (int reads = 0; a->out_fd >= 0; reads++) {
+        n = reads < READS_MAX ? read(a->out_fd, block, sizeof block) : -1;
         if (n < 0) {
             return changed;
+        }
+        if (n == 0) {
+            break;
         }
         a->heard_us = clock_mono_us();
         buf_add(&a->line, block, (size_t)n);

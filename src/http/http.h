@@ -145,6 +145,8 @@ struct http_config {
 };
 
 struct http_server;
+// Listens when it returns 0. Routes, users and texts of the configuration outlive the server. ERR_INVALID:
+// `bind` is no address; ERR_DENIED, ERR_IO: the system's reason.
 int http_server_start(struct http_server **ret, const struct http_config *);
 uint16_t http_server_port(const struct http_server *);
 void http_server_stop(struct http_server **); // ends open streams, then workers

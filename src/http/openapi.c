@@ -47,13 +47,15 @@ static int describe_route(const struct http_route *route, json_t *paths)
     if (route->max_body_bytes) {
         const char *type =
             route->stream_body ? "application/offset+octet-stream" : "application/json";
-        json_object_set_new(operation, "requestBody",
-                            json_pack("{s:{s:{}}}", "content", type));
+        FAIL_IF(json_object_set_new(operation, "requestBody",
+                                    json_pack("{s:{s:{}}}", "content", type)) < 0,
+                ERR_NOMEM, "an OpenAPI document");
     }
     json_t *item = json_object_get(paths, path.data);
     if (!item) {
         item = json_object();
-        json_object_set_new(paths, path.data, item);
+        FAIL_IF(json_object_set_new(paths, path.data, item) < 0, ERR_NOMEM,
+                "an OpenAPI document");
     }
     char method[8] = "";
     const char *name = http_method_name(route->method);
