@@ -110,8 +110,10 @@ void media_gate_close(struct media_gate **);
 #define MEDIA_CODECS_MAX 8
 struct media_grant {
     char package[HASH_HEX_BYTES];
-    int64_t until_s; // since 1970
-    int max_height;  // 0: any
+    char play[UUID_BYTES]; // that holds a stream while media is sent to it; "": none
+    int streams;           // of its plan, at once; 0: any
+    int64_t until_s;       // since 1970
+    int max_height;        // 0: any
     bool hdr;
     char codecs[MEDIA_CODECS_MAX][8]; // "h264"; as declared
     size_t codec_count;               // 0: all

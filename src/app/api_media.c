@@ -24,6 +24,7 @@ struct allowance {
 struct media_gate {
     uint8_t key[ACCOUNT_KEY_BYTES];
     char *dir; // DATA/media
+    struct store *store;
 
     pthread_mutex_t lock; // guards what follows
     struct allowance cache[CACHE_ENTRIES];
@@ -35,6 +36,7 @@ int media_gate_open(struct media_gate **ret, struct store *store)
     AUTO(media_gate_close) struct media_gate *g = calloc(1, sizeof *g);
     FAIL_IF(!g, ERR_NOMEM, "a gate");
     pthread_mutex_init(&g->lock, NULL);
+    g->store = store;
     TRY(cstr_printf(&g->dir, "%s/media", store_dir(store)));
     TRY(account_key(store, "media", g->key));
     *ret = TAKE(g);
@@ -70,7 +72,8 @@ static int claims_json(const struct media_grant *grant, json_t **ret)
         FAIL_IF(json_array_append_new(codecs, json_string(grant->codecs[i])) < 0,
                 ERR_NOMEM, "a grant");
     }
-    return json_made(json_pack("{s:s, s:I, s:i, s:b, s:O}", "p", grant->package, "e",
+    return json_made(json_pack("{s:s, s:s, s:i, s:I, s:i, s:b, s:O}", "p", grant->package,
+                               "i", grant->play, "s", grant->streams, "e",
                                (json_int_t)grant->until_s, "h", grant->max_height, "d",
                                (int)grant->hdr, "c", codecs),
                      ret);
@@ -96,11 +99,14 @@ static int read_claims(const struct buf *text, struct media_grant *ret)
 {
     AUTO(json_free) json_t *claims = NULL;
     json_t *codecs = NULL;
-    const char *package = NULL;
+    const char *package = NULL, *play = NULL;
     struct media_grant grant = {0};
     TRY(json_parse(&claims, buf_view(text), 4096));
     TRY(json_get_str(claims, "p", &package));
     TRY(str_copy(grant.package, sizeof grant.package, str_of(package)));
+    TRY(json_get_str(claims, "i", &play));
+    TRY(str_copy(grant.play, sizeof grant.play, str_of(play)));
+    TRY(json_get_int(claims, "s", 0, 100000, &grant.streams));
     TRY(json_get_i64(claims, "e", 0, INT64_MAX, &grant.until_s));
     TRY(json_get_int(claims, "h", 0, 100000, &grant.max_height));
     TRY(json_get_bool(claims, "d", &grant.hdr));
@@ -167,11 +173,13 @@ static void make_filter(const struct media_grant *grant, struct filter *ret)
                                        .hdr = grant->hdr};
 }
 
-// A grant without its end: what two viewers of the same device and plan share.
+// A grant without its play and end: what two viewers of the same device and plan share.
 static int cache_key(const struct media_grant *grant, char **ret)
 {
     struct media_grant same = *grant;
     same.until_s = 0;
+    same.streams = 0;
+    same.play[0] = '\0';
     AUTO(json_free) json_t *claims = NULL;
     AUTO(buf_free) struct buf text = {0};
     TRY(claims_json(&same, &claims));
@@ -239,6 +247,32 @@ static int check_rendition(struct media_gate *g, const struct media_grant *grant
     return 0;
 }
 
+// --- plays ----------------------------------------------------------------------------------
+
+// Whoever is sent media holds a stream of the plan, whether or not the player says so: a play that ended gets none, one
+// whose beats do not come is heard of by its requests.
+static int check_play(struct media_gate *g, const struct media_grant *grant)
+{
+    if (!grant->play[0]) {
+        return 0;
+    }
+    AUTO(store_rollback) struct store_tx *look = NULL, *tx = NULL;
+    bool heard = false;
+    TRY(store_begin(g->store, STORE_READ, &look));
+    int err = viewing_play_is_heard(look, grant->play, &heard);
+    store_rollback(&look);
+    if (err == 0 && !heard) {
+        TRY(store_begin(g->store, STORE_WRITE, &tx));
+        err = viewing_play_hear(tx, grant->play, grant->streams);
+        if (err == 0) {
+            return store_commit(&tx);
+        }
+    }
+    FAIL_IF(err == ERR_CONFLICT || err == ERR_NOT_FOUND, ERR_DENIED,
+            "this play is over, or its place is taken; play the title again");
+    return err;
+}
+
 // --- files ----------------------------------------------------------------------------------
 
 static int send_manifest(struct media_gate *g, struct http_response *res,
@@ -294,6 +328,7 @@ int api_media_get(struct http_request *req, struct http_response *res, void *use
         const char *rendition = arena_dup(http_request_arena(req), folder);
         FAIL_IF(!rendition, ERR_NOMEM, "a name");
         TRY(check_rendition(g, &grant, rendition));
+        TRY(check_play(g, &grant));
     }
     return send_file(g, res, package, path);
 }

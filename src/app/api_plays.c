@@ -163,6 +163,8 @@ int api_plays_open(struct http_request *req, struct http_response *res, void *us
     TRY(err);
     TRY(store_commit(&tx));
     TRY(str_copy(o.grant.package, sizeof o.grant.package, str_of(o.title.package)));
+    TRY(str_copy(o.grant.play, sizeof o.grant.play, str_of(o.play_id)));
+    o.grant.streams = who->plan_streams;
     int64_t life_s = GRANT_LIFE_S + 3 * (o.title.duration_us / 1000000);
     o.grant.until_s = clock_wall_us() / 1000000 + MIN(life_s, GRANT_LIFE_MAX_S);
     return answer_play(api, res, &o);

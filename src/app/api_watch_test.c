@@ -147,16 +147,22 @@ static void grants_cannot_be_forged_or_outlived(void **state)
     }
 }
 
+static void write_rows(struct place *p, const char *sql)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    assert_int_equal(store_begin(p->store, STORE_WRITE, &tx), 0);
+    assert_int_equal(store_exec(tx, sql, ""), 0);
+    assert_int_equal(store_commit(&tx), 0);
+}
+
 static void plays_keep_places_and_streams(void **state)
 {
     struct place *p = *state;
     const char *viewer = token_of(p, ACCOUNT_VIEWER);
     AUTO(world_answer_clear) struct answer one = {0}, a = {0};
     char path[200];
-    AUTO(store_rollback) struct store_tx *tx = NULL; // the tests before this one played
-    assert_int_equal(store_begin(p->store, STORE_WRITE, &tx), 0);
-    assert_int_equal(store_exec(tx, "UPDATE viewing_play SET ended_us = 1", ""), 0);
-    assert_int_equal(store_commit(&tx), 0);
+    write_rows(
+        p, "UPDATE viewing_play SET ended_us = 1"); // the tests before this one played
     start_play(p, viewer, "h264", &one);
     assert_int_equal(one.status, 201);
     start_play(p, viewer, "h264", &a); // the basic plan has one
@@ -184,6 +190,47 @@ static void plays_keep_places_and_streams(void **state)
     start_play(p, viewer, "h264", &a);
     assert_int_equal(a.status, 201);
     assert_int_equal(json_i64_or(a.json, "position_us", 0), 2000000);
+}
+
+static void segment_of(const struct answer *play, char ret[1200])
+{
+    AUTO(cstr_free) char *base = NULL;
+    assert_int_equal(cstr_printf(&base, "%s", json_str_or(play->json, "hls", "")), 0);
+    *strrchr(base, '/') = '\0';
+    assert_true(snprintf(ret, 1200, "%s/h264-360/00001.m4s", base) < 1200);
+}
+
+// A player that tells nothing holds its stream by what it asks for.
+static void segments_hold_a_stream(void **state)
+{
+    struct place *p = *state;
+    const char *viewer = token_of(p, ACCOUNT_VIEWER);
+    AUTO(world_answer_clear) struct answer one = {0}, other = {0}, a = {0};
+    char segment[1200], second[1200], path[200];
+    write_rows(p, "UPDATE viewing_play SET ended_us = 1");
+    start_play(p, viewer, "h264", &one);
+    segment_of(&one, segment);
+    // Silent for longer than a stream is held; nobody else plays, and a request takes it again.
+    write_rows(p, "UPDATE viewing_play SET beat_us = 1 WHERE ended_us IS NULL");
+    ASK(p, &a, .method = "GET", .path = segment);
+    assert_int_equal(a.status, 200);
+    start_play(p, viewer, "h264", &other);
+    assert_int_equal(other.status, 409);
+    // Silent again, and now another plays.
+    write_rows(p, "UPDATE viewing_play SET beat_us = 1 WHERE ended_us IS NULL");
+    start_play(p, viewer, "h264", &other);
+    assert_int_equal(other.status, 201);
+    ASK(p, &a, .method = "GET", .path = segment);
+    assert_int_equal(a.status, 403);
+    segment_of(&other, second);
+    ASK(p, &a, .method = "GET", .path = second);
+    assert_int_equal(a.status, 200);
+    snprintf(path, sizeof path, "/api/v1/plays/%s", json_str_or(other.json, "id", ""));
+    ASK(p, &a, .method = "DELETE", .path = path, .token = viewer);
+    ASK(p, &a, .method = "GET", .path = second);
+    assert_int_equal(a.status, 403);
+    ASK(p, &a, .method = "GET", .path = segment);
+    assert_int_equal(a.status, 200);
 }
 
 static void add_episode(struct store_tx *tx, int number, char ret_id[UUID_BYTES])
@@ -271,6 +318,7 @@ int main(void)
         cmocka_unit_test(grants_open_what_they_name),
         cmocka_unit_test(grants_cannot_be_forged_or_outlived),
         cmocka_unit_test(plays_keep_places_and_streams),
+        cmocka_unit_test(segments_hold_a_stream),
         cmocka_unit_test(a_series_plays_where_one_is),
         cmocka_unit_test(art_is_for_members),
     };

@@ -46,6 +46,7 @@ int viewing_play_open(struct store_tx *tx, const struct viewing_play_spec *spec,
 }
 
 struct play {
+    char user_id[UUID_BYTES];
     char profile_id[UUID_BYTES];
     char title_id[UUID_BYTES];
     int64_t duration_us;
@@ -53,14 +54,16 @@ struct play {
     bool ended;
 };
 
+// `user_id` NULL: whoever's.
 static int find(struct store_tx *tx, const char *id, const char *user_id,
                 struct play *ret)
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
-    TRY(store_query(tx, &r,
-                    "SELECT profile_id, title_id, duration_us, beat_us, ended_us FROM "
-                    "viewing_play WHERE id = ? AND user_id = ?",
-                    "ss", id, user_id));
+    TRY(store_query(
+        tx, &r,
+        "SELECT profile_id, title_id, duration_us, beat_us, ended_us, user_id "
+        "FROM viewing_play WHERE id = ?1 AND (?2 IS NULL OR user_id = ?2)",
+        "ss", id, user_id));
     int any = store_next(r);
     TRY(any);
     FAIL_IF(any == 0, ERR_NOT_FOUND, "there is no such play");
@@ -69,8 +72,20 @@ static int find(struct store_tx *tx, const char *id, const char *user_id,
                      .ended = !store_is_null(r, 4)};
     TRY(str_copy(p.profile_id, sizeof p.profile_id, str_of(store_text(r, 0))));
     TRY(str_copy(p.title_id, sizeof p.title_id, str_of(store_text(r, 1))));
+    TRY(str_copy(p.user_id, sizeof p.user_id, str_of(store_text(r, 5))));
     *ret = p;
     return 0;
+}
+
+// A sign of life. One that was silent for so long that its stream was free takes it again, where there still is one.
+static int hear(struct store_tx *tx, const char *id, const struct play *p, int streams)
+{
+    FAIL_IF(p->ended, ERR_CONFLICT, "this play has ended");
+    if (p->beat_us <= clock_wall_us() - VIEWING_LOST_AFTER_US) {
+        TRY(check_streams(tx, p->user_id, id, streams));
+    }
+    return store_exec(tx, "UPDATE viewing_play SET beat_us = ? WHERE id = ?", "is",
+                      clock_wall_us(), id);
 }
 
 static int keep_position(struct store_tx *tx, const struct play *p,
@@ -122,12 +137,9 @@ int viewing_play_beat(struct store_tx *tx, const char *id, const char *user_id,
             "'state' is playing, paused, buffering or ended");
     struct play p;
     TRY(find(tx, id, user_id, &p));
-    FAIL_IF(p.ended, ERR_CONFLICT, "this play has ended");
-    if (p.beat_us <= clock_wall_us() - VIEWING_LOST_AFTER_US) {
-        TRY(check_streams(tx, user_id, id, streams));
-    }
-    TRY(store_exec(tx, "UPDATE viewing_play SET state = ?, beat_us = ? WHERE id = ?",
-                   "sis", beat->state, clock_wall_us(), id));
+    TRY(hear(tx, id, &p, streams));
+    TRY(store_exec(tx, "UPDATE viewing_play SET state = ? WHERE id = ?", "ss",
+                   beat->state, id));
     TRY(keep_beacon(tx, id, beat));
     return beat->position_us < 0 ? 0 : keep_position(tx, &p, beat);
 }
@@ -139,6 +151,22 @@ int viewing_play_close(struct store_tx *tx, const char *id, const char *user_id)
     return store_exec(
         tx, "UPDATE viewing_play SET ended_us = coalesce(ended_us, ?) WHERE id = ?", "is",
         clock_wall_us(), id);
+}
+
+int viewing_play_is_heard(struct store_tx *tx, const char *id, bool *ret)
+{
+    struct play p;
+    TRY(find(tx, id, NULL, &p));
+    FAIL_IF(p.ended, ERR_CONFLICT, "this play has ended");
+    *ret = p.beat_us > clock_wall_us() - VIEWING_HEARD_US;
+    return 0;
+}
+
+int viewing_play_hear(struct store_tx *tx, const char *id, int streams)
+{
+    struct play p;
+    TRY(find(tx, id, NULL, &p));
+    return hear(tx, id, &p, streams);
 }
 
 int viewing_play_title(struct store_tx *tx, const char *id, const char *user_id,

@@ -15,6 +15,8 @@ extern const size_t viewing_migration_count;
 #define VIEWING_HEARTBEAT_S 10
 // A play without a heartbeat for so long holds no stream of its plan any more.
 #define VIEWING_LOST_AFTER_US 45000000
+// One that asks for media is believed to be heard of for so long without a row being written.
+#define VIEWING_HEARD_US (VIEWING_LOST_AFTER_US / 2)
 
 struct viewing_play_spec {
     const char *user_id, *profile_id, *title_id;
@@ -37,6 +39,12 @@ struct viewing_beat {
 int viewing_play_beat(struct store_tx *, const char *id, const char *user_id, int streams,
                       const struct viewing_beat *);
 int viewing_play_close(struct store_tx *, const char *id, const char *user_id);
+// Whether this play, by whoever asks for its media, was heard of lately; reads only. ERR_CONFLICT when it has ended,
+// ERR_NOT_FOUND.
+int viewing_play_is_heard(struct store_tx *, const char *id, bool *ret);
+// A sign of life of a play that was not: media is sent to it, so it holds a stream. ERR_CONFLICT when it has ended or
+// `streams` others (0: any) are held meanwhile; ERR_NOT_FOUND.
+int viewing_play_hear(struct store_tx *, const char *id, int streams);
 // The title of one's play, for "report a problem".
 int viewing_play_title(struct store_tx *, const char *id, const char *user_id,
                        char ret_title_id[UUID_BYTES]);
