@@ -31,6 +31,39 @@ static int read_query(struct http_request *req, struct ingest_query *ret)
     return api_limit(req, 100, &ret->limit);
 }
 
+// Partners are told by name to who operates; they know their own.
+static int name_partners(struct store_tx *tx, struct http_request *req, json_t *list)
+{
+    AUTO(json_free) json_t *partners = NULL, *names = json_object();
+    size_t i;
+    json_t *item;
+    if (!api_operates(req)) {
+        return 0;
+    }
+    TRY(account_partners(tx, &partners));
+    json_array_foreach(partners, i, item)
+    {
+        FAIL_IF(json_object_set(names, json_str_or(item, "id", ""),
+                                json_object_get(item, "name")) < 0,
+                ERR_NOMEM, "partners");
+    }
+    json_array_foreach(list, i, item)
+    {
+        json_t *name = json_object_get(names, json_str_or(item, "partner", ""));
+        FAIL_IF(name && json_object_set(item, "partner_name", name) < 0, ERR_NOMEM,
+                "partners");
+    }
+    return 0;
+}
+
+static int answer_named(struct store_tx *tx, struct http_request *req,
+                        struct http_response *res, json_t *object)
+{
+    AUTO(json_free) json_t *one = json_pack("[O]", object);
+    TRY(name_partners(tx, req, one));
+    return http_json(res, 200, json_incref(object));
+}
+
 // --- deliveries -----------------------------------------------------------------------------
 
 // The upload's bytes, whose hash is known, as a blob. A second name of the file is moved in and the first stays until the
@@ -118,11 +151,12 @@ int api_deliveries_list(struct http_request *req, struct http_response *res, voi
     struct api *api = user;
     AUTO(store_rollback) struct store_tx *tx = NULL;
     struct ingest_query query;
-    json_t *list = NULL;
+    AUTO(json_free) json_t *list = NULL;
     TRY(read_query(req, &query));
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(ingest_deliveries(tx, &query, &list));
-    return api_wrap(res, "deliveries", list);
+    TRY(name_partners(tx, req, list));
+    return api_wrap(res, "deliveries", TAKE(list));
 }
 
 // The path's delivery, when the caller may see it.
@@ -141,10 +175,13 @@ static int find_delivery(struct api *api, struct http_request *req, const char *
 
 int api_deliveries_get(struct http_request *req, struct http_response *res, void *user)
 {
-    json_t *delivery = NULL;
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(json_free) json_t *delivery = NULL;
     const char *id = NULL;
-    TRY(find_delivery(user, req, &id, &delivery));
-    return http_json(res, 200, delivery);
+    TRY(find_delivery(api, req, &id, &delivery));
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    return answer_named(tx, req, res, delivery);
 }
 
 int api_deliveries_again(struct http_request *req, struct http_response *res, void *user)
@@ -240,11 +277,12 @@ int api_requests_list(struct http_request *req, struct http_response *res, void 
     struct api *api = user;
     AUTO(store_rollback) struct store_tx *tx = NULL;
     struct ingest_query query;
-    json_t *list = NULL;
+    AUTO(json_free) json_t *list = NULL;
     TRY(read_query(req, &query));
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(ingest_requests(tx, &query, &list));
-    return api_wrap(res, "requests", list);
+    TRY(name_partners(tx, req, list));
+    return api_wrap(res, "requests", TAKE(list));
 }
 
 int api_requests_get(struct http_request *req, struct http_response *res, void *user)
@@ -257,7 +295,7 @@ int api_requests_get(struct http_request *req, struct http_response *res, void *
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(ingest_request(tx, id, &request));
     TRY(check_owner(req, request, "request"));
-    return http_json(res, 200, TAKE(request));
+    return answer_named(tx, req, res, request);
 }
 
 // --- jobs -----------------------------------------------------------------------------------

@@ -59,7 +59,8 @@ int job_measure(struct store_tx *tx, const char *job, unsigned slots,
         open = store_i64(r, 3);
         unknown = store_i64(r, 4);
     }
-    int64_t ppm = total > 0 ? (int64_t)(done / total * PPM) : 0;
+    // While nobody can say what will come, what is done says nothing: it is no share of a whole yet.
+    int64_t ppm = total > 0 && !unknown ? (int64_t)(done / total * PPM) : 0;
     left_us /= (double)MAX(MIN(open, (int64_t)slots), INT64_C(1));
     // More steps may be wanted, so that only an end is everything.
     return store_exec(tx,

@@ -109,6 +109,16 @@ static void what_nobody_can_say_is_not_told(void **state)
     assert_measured(s, 0, 100000);
 }
 
+static void what_is_done_is_no_share_of_what_nobody_knows(void **state)
+{
+    struct stage *s = *state;
+    step(s, "look", 10, "done");
+    expect(s, "make", -1);
+    assert_measured(s, 0, -1);
+    expect(s, "make", 90);
+    assert_measured(s, 100000, 90000);
+}
+
 static void what_is_wanted_replaces_what_was_expected(void **state)
 {
     struct stage *s = *state;
@@ -200,6 +210,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(what_is_expected_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wanted_replaces_what_was_expected, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(what_is_done_is_no_share_of_what_nobody_knows,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(what_nobody_can_say_is_not_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_machine_errs_alike_everywhere, setup, teardown),
         cmocka_unit_test_setup_teardown(what_runs_tells_its_pace, setup, teardown),

@@ -5,20 +5,10 @@
 // A film from its file to a viewer's screen, through the real service: delivered by `marquee ingest`, signed in by the
 // printed link, found on the home page, played, sought, captioned, left, resumed, reported. The film is made here.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { chromium } from 'playwright-core';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const dist = join(root, 'ui/dist');
-const marquee = process.env.MARQUEE;
-const run = promisify(execFile);
-const missing = !marquee ? 'MARQUEE names no program' : !existsSync(join(dist, 'index.html')) ? 'ui/dist is not built' : false;
+import { missing, openBrowser, openPage, RealService, run } from './real_service.mjs';
 
 const FILM_S = 24;
 const ladder = `segment_ms: 2000
@@ -33,32 +23,14 @@ audio:
 const srt = (text, from, to) => `${from} --> ${to}\n${text}\n`;
 
 describe('the service, as a viewer meets it', { skip: missing }, () => {
-  const data = mkdtempSync(join(tmpdir(), 'marquee-service-'));
-  let service;
-  let address;
+  const service = new RealService();
+  const { data } = service;
   let browser;
   let page;
   const complaints = [];
   const expected = [];
 
-  const cli = (...args) => run(marquee, [...args, '--data', data], { maxBuffer: 1 << 24 });
-  const addViewer = (name, ...more) =>
-    new Promise((resolve, reject) => {
-      const child = spawn(marquee, ['user', 'add', name, '--role', 'viewer', '--password-stdin', ...more, '--data', data], { stdio: ['pipe', 'ignore', 'inherit'] });
-      child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`user add: ${code}`))));
-      child.stdin.end('a long enough password\n');
-    });
-  const link = async (name) => {
-    const { stdout } = await cli('user', 'link', name);
-    return address + new URL(/\S*\/link\/\S+/.exec(stdout)[0], address).pathname;
-  };
-  const screen = async () => {
-    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-    const opened = await context.newPage();
-    opened.on('console', (m) => ['error', 'warning'].includes(m.type()) && complaints.push(m.text()));
-    opened.on('pageerror', (e) => complaints.push(e.message));
-    return opened;
-  };
+  const cli = (...args) => service.cli(...args);
   const until = (test, value, timeout = 30_000) => page.waitForFunction(test, value, { timeout });
 
   before(async () => {
@@ -67,41 +39,37 @@ describe('the service, as a viewer meets it', { skip: missing }, () => {
       '-f', 'lavfi', '-i', `sine=f=440:d=${FILM_S}`, '-c:v', 'libx264', '-preset', 'ultrafast', '-g', '50', '-c:a', 'aac', film]);
     writeFileSync(join(data, 'ladder.yaml'), ladder);
     writeFileSync(join(data, 'film.srt'), `1\n${srt('Good evening.', '00:00:00,000', '00:00:11,900')}\n2\n${srt('Here is the <i>second</i> half.', '00:00:12,000', '00:00:23,900')}`);
-    await addViewer('vera');
-    service = spawn(marquee, ['serve', '--data', data, '--port', '0', '--ui', dist], { stdio: ['ignore', 'pipe', 'inherit'] });
-    address = await new Promise((resolve, reject) => {
-      service.on('exit', (code) => reject(new Error(`serve ended with ${code}`)));
-      service.stdout.on('data', (text) => {
-        const found = /http:\/\/[\d.]+:\d+/.exec(String(text));
-        if (found) resolve(found[0]);
-      });
-    });
+    await cli('user', 'add', 'vera', '--role', 'viewer');
+    await service.start();
     const { stdout } = await cli('ingest', film, '--title', 'The Test Card', '--ladder', join(data, 'ladder.yaml'), '--captions', `${join(data, 'film.srt')}:en`, '--json');
     const { films } = JSON.parse(stdout);
     assert.equal(films[0].state, 'published', JSON.stringify(films[0].findings));
-    browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--mute-audio'],
-    });
-    page = await screen();
-    await page.goto(await link('vera'));
+    browser = await openBrowser();
+    page = await openPage(browser, 'desk', complaints);
   });
   after(async () => {
     await browser?.close();
-    if (service && service.exitCode === null) {
-      service.removeAllListeners('exit');
-      const ended = new Promise((resolve) => service.on('exit', resolve));
-      service.kill('SIGTERM');
-      await ended;
-    }
-    rmSync(data, { recursive: true, force: true });
+    await service.stop();
   });
 
-  it('shows the film on the home page, with its picture', async () => {
+  it('meets who is not signed in without a complaint, and tells of a link that was used', async () => {
+    await page.goto(service.address);
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    const link = await service.link('vera');
+    await page.goto(link);
+    await page.getByRole('heading', { name: 'Who is watching?' }).or(page.getByRole('navigation', { name: 'Main' })).first().waitFor();
+    const second = await openPage(browser, 'phone', complaints);
+    await second.goto(link);
+    await second.getByText('This link has been used').waitFor();
+    await second.context().close();
+  });
+
+  it('shows the film on the home page, with its picture and before that its colour', async () => {
     const card = page.getByRole('link', { name: /The Test Card/ }).first();
     await card.waitFor();
     await until(() => [...document.querySelectorAll('.art img')].some((image) => image.naturalWidth > 0));
+    const colours = await page.evaluate(async () => (await (await fetch('/api/v1/titles')).json()).titles.map((title) => title.poster.color));
+    assert.ok(colours.length > 0 && colours.every((colour) => /^#[0-9a-f]{6}$/.test(colour)), colours.join());
     await card.click();
     await page.getByRole('heading', { level: 1, name: 'The Test Card' }).waitFor();
   });
@@ -183,7 +151,7 @@ describe('the service, as a viewer meets it', { skip: missing }, () => {
       return ids;
     }, [id, streams]);
     assert.equal(taken.length, streams);
-    await first.goto(`${address}/play/${id}`);
+    await first.goto(`${service.address}/play/${id}`);
     const note = first.getByRole('alert');
     await note.waitFor();
     assert.match(await note.textContent(), /another screen/);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Partners stand in rows by their ids; who may list partners reads names.
+// Partners stand in rows by their ids, with their names to who operates.
 
 import { api } from './api';
 import { useResource } from './resource';
-import { useMayOperate, useSession } from './session';
+import { useSession } from './session';
 import { t } from './text';
 
 export function usePartnerName(): (of: { partner: string | null; partner_name?: string | null }) => string | null {
   const { user } = useSession();
-  const partners = useResource(useMayOperate() ? 'partners' : null, api.partners);
+  const partners = useResource(user.role === 'admin' ? 'partners' : null, api.partners);
   return (of) => {
     // To a partner all is their own.
     if (of.partner === null || user.role === 'partner') return null;

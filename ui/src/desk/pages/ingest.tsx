@@ -25,7 +25,7 @@ import {
 import { useProgress } from '../live';
 import { ProgressBar, remainingText } from '../progress';
 import { useResource } from '../resource';
-import { useMayOperate } from '../session';
+import { useMayOperate, useSession } from '../session';
 import { StateBadge } from '../state';
 import { t, type TextKey } from '../text';
 
@@ -208,8 +208,7 @@ function UploadCard({ item }: { item: IngestItem }): JSX.Element {
       {item.error && <ErrorNote error={item.error} />}
       {item.delivery ? (
         <div class="acts">
-          {state && <StateBadge state={state} />}
-          {job && <ProgressBar ratio={job.done_ppm / 1e6} label={t('films.progress', { name: item.name })} />}
+          {/* Buttons first: what comes and goes behind them must not move them away under the pointer. */}
           <LinkButton size="small" kind="primary" href={`/desk/films/${item.delivery.delivery_id}`}>
             {t('upload.open')}
           </LinkButton>
@@ -218,6 +217,8 @@ function UploadCard({ item }: { item: IngestItem }): JSX.Element {
               {t('upload.job')}
             </LinkButton>
           )}
+          {state && <StateBadge state={state} />}
+          {job && <ProgressBar ratio={job.done_ppm / 1e6} label={t('films.progress', { name: item.name })} />}
         </div>
       ) : (
         <DeliveryForm item={item} />
@@ -231,7 +232,11 @@ function DeliveryForm({ item }: { item: IngestItem }): JSX.Element {
   const list = useId();
   const titles = useResource(operate ? 'titles/all' : null, (s) => api.titles({ limit: 500 }, s));
   const requests = useResource('requests', api.requests, ['request/']);
-  const partners = useResource(operate ? 'partners' : null, api.partners);
+  const { user } = useSession();
+  const partners = useResource(user.role === 'admin' ? 'partners' : null, api.partners);
+  const films = useResource(operate ? 'deliveries' : null, api.deliveries);
+  // Administrators may list partners; to others those are known who delivered before.
+  const names = [...new Set([...(partners.value ?? []).map((p) => p.name), ...(films.value ?? []).map((d) => d.partner_name ?? '')])].filter(Boolean).sort();
   const form = item.form;
   const set = (change: Partial<IngestForm>): void => ingestEdit(item.key, { ...form, ...change });
   const open = (requests.value ?? []).filter((r) => r.state === 'open' || r.id === form.answers);
@@ -268,8 +273,8 @@ function DeliveryForm({ item }: { item: IngestItem }): JSX.Element {
             <>
               <input {...a} value={form.partner} list={`${list}-p`} autocomplete="off" onInput={(e) => set({ partner: e.currentTarget.value })} />
               <datalist id={`${list}-p`}>
-                {(partners.value ?? []).map((p) => (
-                  <option key={p.id} value={p.name} />
+                {names.map((name) => (
+                  <option key={name} value={name} />
                 ))}
               </datalist>
             </>
