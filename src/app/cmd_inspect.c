@@ -57,7 +57,7 @@ static int64_t film_read(void *opaque, int64_t offset, void *ret, size_t len)
 static _Noreturn void child_main(const struct piece *piece, void *user)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    struct rlimit core = {0}, cpu = {CPU_LIMIT_S, CPU_LIMIT_S};
+    struct rlimit core = {0}, cpu = {CPU_LIMIT_S, CPU_LIMIT_S + 5};
     setrlimit(RLIMIT_CORE, &core);
     setrlimit(RLIMIT_CPU, &cpu);
     AUTO(buf_free) struct buf out = {0};
@@ -110,7 +110,8 @@ static int piece_finish(struct piece *piece, int status)
 {
     piece->pid = 0;
     if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0) {
-        piece->err = ERR_CRASHED;
+        bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        piece->err = killed ? ERR_KILLED : ERR_CRASHED; // by the kernel, short of memory
         return cstr_printf(&piece->reason, "the decoder ended by signal %d",
                            WIFSIGNALED(status) ? WTERMSIG(status) : 0);
     }

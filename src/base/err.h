@@ -29,6 +29,7 @@
     X(FENCED, 409, "the lease was lost to another worker") \
     X(REFUSED, 422, "refused, see the findings")           \
     X(CRASHED, 500, "a process ended abnormally")          \
+    X(KILLED, 500, "a process was killed from outside")    \
     X(INTERNAL, 500, "internal error")
 
 enum err_index {

@@ -263,6 +263,12 @@ static void add_log_tail(const struct attempt *a, struct buf *out)
     }
 }
 
+// Nothing in a step sends these: the kernel does, short of memory, or a person, or a system that stops.
+static bool is_from_outside(int signal)
+{
+    return signal == SIGKILL || signal == SIGTERM || signal == SIGINT || signal == SIGHUP;
+}
+
 static void fail_crashed(struct attempt *a)
 {
     AUTO(buf_free) struct buf why = {0};
@@ -274,7 +280,8 @@ static void fail_crashed(struct attempt *a)
         buf_printf(&why, "the process ended with %d and left no result", a->exit.code);
     }
     add_log_tail(a, &why);
-    attempt_fail(a, ERR_CRASHED, why.err ? "a process ended abnormally" : why.data);
+    attempt_fail(a, is_from_outside(a->exit.signal) ? ERR_KILLED : ERR_CRASHED,
+                 why.err ? "a process ended abnormally" : why.data);
 }
 
 static int adopt_part(struct attempt *a, struct store_blobs *blobs, size_t i,

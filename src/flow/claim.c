@@ -21,6 +21,7 @@ static bool may_pass(int err)
 {
     switch (err) {
     case ERR_CRASHED:
+    case ERR_KILLED:
     case ERR_IO:
     case ERR_NO_SPACE:
     case ERR_NOMEM:
@@ -270,20 +271,22 @@ static int settle_failed(struct store_tx *tx, const struct flow_executor_config 
                          const struct attempt *a)
 {
     int64_t retry_us = config->retry_us ? config->retry_us : 1000000;
-    int64_t last = may_pass(a->err) ? ATTEMPT_LIMIT : 0;
-    // 1, 4 × the pause, counted in rows because attempts are.
-    TRY(store_exec(tx,
-                   "UPDATE flow_step SET state = CASE"
-                   "   WHEN attempts >= ? THEN '" STEP_FAILED "'"
-                   "   WHEN (SELECT state FROM flow_job WHERE id = job) = '" JOB_RUNNING
-                   "'"
-                   "   THEN '" STEP_WAITING "' ELSE '" STEP_HELD "' END,"
-                   " not_before_us = ? + (? << 2 * (attempts - 1)), progress_ppm = 0,"
-                   " cpu_us = ?, wall_us = ?, max_rss_bytes = ?, error = ?, reason = ?"
-                   " WHERE id = ? AND fence = ? AND state = '" STEP_RUNNING "'",
-                   "iiiiiissii", last, clock_wall_us(), retry_us, a->exit.cpu_us,
-                   a->wall_us, a->exit.max_rss_bytes, err_name(a->err),
-                   a->reason ? a->reason : err_text(a->err), a->step, a->fence));
+    int64_t last = a->err == ERR_KILLED ? KILL_LIMIT
+                   : may_pass(a->err)   ? ATTEMPT_LIMIT
+                                        : 0;
+    // 1, 4, 16 … × the pause, counted in rows because attempts are.
+    TRY(store_exec(
+        tx,
+        "UPDATE flow_step SET state = CASE"
+        "   WHEN attempts >= ? THEN '" STEP_FAILED "'"
+        "   WHEN (SELECT state FROM flow_job WHERE id = job) = '" JOB_RUNNING "'"
+        "   THEN '" STEP_WAITING "' ELSE '" STEP_HELD "' END,"
+        " not_before_us = ? + (? << 2 * min(attempts - 1, 3)), progress_ppm = 0,"
+        " cpu_us = ?, wall_us = ?, max_rss_bytes = ?, error = ?, reason = ?"
+        " WHERE id = ? AND fence = ? AND state = '" STEP_RUNNING "'",
+        "iiiiiissii", last, clock_wall_us(), retry_us, a->exit.cpu_us, a->wall_us,
+        a->exit.max_rss_bytes, err_name(a->err), a->reason ? a->reason : err_text(a->err),
+        a->step, a->fence));
     return store_changes(tx) ? touch_job(tx, a->job) : 0;
 }
 

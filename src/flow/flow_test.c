@@ -287,8 +287,31 @@ static void crashes_are_tried_three_times(void **state)
     assert_int_equal(toy_noted("failed"), 3);
     AUTO(json_free) json_t *object = look(s, job);
     assert_string_equal(json_str_or(object, "error_code", ""), "CRASHED");
-    assert_non_null(strstr(json_str_or(object, "error", ""), "SIGKILL"));
+    assert_non_null(strstr(json_str_or(object, "error", ""), "SIGUSR1"));
     assert_non_null(strstr(json_str_or(object, "error", ""), "about to fail by signal"));
+}
+
+// Who is killed by others, for want of memory say, is not to blame: that is no crash.
+static void what_others_kill_goes_on(void **state)
+{
+    struct stage *s = *state;
+    char job[UUID_BYTES];
+    start(s);
+    submit(s, "one",
+           json_pack("{s:s, s:{s:s, s:i}}", "type", "fail", "params", "how", "kill",
+                     "times", 4),
+           job);
+    assert_int_equal(heard(s, "job.done.v1", job, true), 1);
+    AUTO(json_free) json_t *object = look(s, job);
+    assert_int_equal(json_i64_or(step_of(object, 0), "attempts", 0), 5);
+    submit(
+        s, "one",
+        json_pack("{s:s, s:{s:s, s:i}}", "type", "fail", "params", "how", "kill", "n", 2),
+        job);
+    assert_int_equal(heard(s, "job.failed.v1", job, true), 1);
+    json_free(&object);
+    object = look(s, job);
+    assert_string_equal(json_str_or(object, "error_code", ""), "KILLED");
 }
 
 static void what_passes_is_tried_until_it_does(void **state)
@@ -650,6 +673,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(errors_that_repeat_are_final_at_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(crashes_are_tried_three_times, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_others_kill_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(what_passes_is_tried_until_it_does, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_rerun_keeps_what_is_done, setup, teardown),

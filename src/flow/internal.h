@@ -11,6 +11,7 @@
 #define RESULT_BYTES_MAX (256u << 20)
 #define VALUE_BYTES_MAX  (1u << 20)
 #define ATTEMPT_LIMIT    3
+#define KILL_LIMIT       10 // of a step that others kill: it is not to blame
 #define SCRATCH_PREFIX   "step-"
 #define LOG_TAIL_BYTES   600
 #define PPM              1000000

@@ -102,6 +102,9 @@ static int step_fail(struct flow_step *s)
     }
     flow_step_log(s, "about to fail by %s", how);
     if (strcmp(how, "signal") == 0) {
+        raise(SIGUSR1);
+    }
+    if (strcmp(how, "kill") == 0) {
         raise(SIGKILL);
     }
     if (strcmp(how, "exit") == 0) {
