@@ -179,6 +179,15 @@ static void send_piece(struct place *p, const char *path, const char *from,
 }
 
 // A job says of every type of step which others it waits for, and of no type twice.
+static void says_an_age(struct place *p, const char *title, int age)
+{
+    AUTO(world_answer_clear) struct answer a = {0};
+    char path[200];
+    snprintf(path, sizeof path, "/api/v1/titles/%s", title);
+    ASK(p, &a, .method = "GET", .path = path, .token = token_of(p, ACCOUNT_OPERATOR));
+    assert_int_equal(json_i64_or(a.json, "maturity", -1), age);
+}
+
 static void job_tells_its_graph(struct place *p, const char *job)
 {
     AUTO(world_answer_clear) struct answer a = {0};
@@ -203,6 +212,12 @@ static void job_tells_its_graph(struct place *p, const char *job)
         assert_non_null(json_object_get(known, ingest_step_types[i].name));
     }
     json_decref(known);
+}
+
+static void ticket_holds(struct place *p, const json_t *ticket, int age)
+{
+    job_tells_its_graph(p, json_str_or(ticket, "job_id", ""));
+    says_an_age(p, json_str_or(ticket, "title_id", ""), age);
 }
 
 static void uploads_survive_the_server(void **state)
@@ -240,8 +255,8 @@ static void uploads_survive_the_server(void **state)
         .headers = TUS);
     assert_int_equal(a.status, 404); // somebody else's
     AUTO(json_free)
-    json_t *wish = json_pack("{s:s, s:s}", "upload_id", strrchr(location, '/') + 1,
-                             "title", "Delivered");
+    json_t *wish = json_pack("{s:s, s:s, s:i}", "upload_id", strrchr(location, '/') + 1,
+                             "title", "Delivered", "maturity", 12);
     AUTO(buf_free) struct buf body = {0};
     json_write_canonical(&body, wish);
     ASK(p, &a, .method = "POST", .path = "/api/v1/deliveries",
@@ -252,7 +267,7 @@ static void uploads_survive_the_server(void **state)
     ASK(p, &a, .method = "POST", .path = "/api/v1/deliveries",
         .token = token_of(p, ACCOUNT_PARTNER), .json = body.data);
     assert_int_equal(a.status, 201);
-    job_tells_its_graph(p, json_str_or(a.json, "job_id", ""));
+    ticket_holds(p, a.json, 12);
     char delivery[200];
     snprintf(delivery, sizeof delivery, "/api/v1/deliveries/%s",
              json_str_or(a.json, "delivery_id", ""));

@@ -5,9 +5,16 @@
 
 #include <string.h>
 
-#define ROW_CARDS   20
-#define TAG_ROWS    8
-#define TAG_ROW_MIN 2 // a row of one card says nothing
+#define ROW_CARDS    20
+#define RECENT_CARDS 12 // the rest of a small catalogue is for the rows below
+#define TAG_ROWS     8
+#define TAG_ROW_MIN  2 // a row of one card says nothing
+#define NEW_SHARE    4 // of the cards in a row one in so many is not in a row above
+
+#define BILLBOARD_RECENT 20
+#define BILLBOARD_LONG   INT64_C(30000000) // what one sits down for
+#define BILLBOARD_LEAST  INT64_C(3000000)  // shorter, it is over before it begins
+#define BILLBOARD_WIDTH  640               // a poster that can fill a screen
 
 struct look { // one reading request
     struct store_tx *tx;
@@ -50,18 +57,39 @@ static int finish_cards(struct look *l, json_t *cards)
 
 struct home {
     struct look *look;
-    json_t *rows; // borrowed
-    size_t least; // cards that make a row
+    json_t *rows;     // borrowed
+    json_t *shown;    // borrowed: ids in the rows so far, as keys
+    size_t least;     // new cards that make a row
+    size_t new_share; // one card in so many is new; 0: any row will do
 };
+
+// Notes the cards as shown; the number of those that were not.
+static size_t note_shown(struct home *h, const json_t *cards, bool note)
+{
+    size_t i, fresh = 0;
+    json_t *card;
+    json_array_foreach(cards, i, card)
+    {
+        const char *id = json_str_or(card, "id", "");
+        fresh += json_object_get(h->shown, id) == NULL;
+        if (note) {
+            json_object_set_new(h->shown, id, json_true());
+        }
+    }
+    return fresh;
+}
 
 // Takes the cards, also on failure.
 static int add_row(struct home *h, const char *id, const char *name, const char *why,
                    json_t *cards)
 {
     AUTO(json_free) json_t *owned = cards;
-    if (json_array_size(cards) < h->least) {
+    size_t fresh = h->new_share ? note_shown(h, cards, false) : json_array_size(cards);
+    bool is_stale = h->new_share && fresh * h->new_share < json_array_size(cards);
+    if (fresh < h->least || is_stale) {
         return 0;
     }
+    note_shown(h, cards, true);
     TRY(set_why(cards, why));
     TRY(finish_cards(h->look, cards));
     FAIL_IF(json_array_append_new(h->rows, json_pack("{s:s, s:s, s:O}", "id", id, "name",
@@ -112,7 +140,7 @@ static int add_tag_rows(struct home *h)
 
 static int add_rows(struct home *h)
 {
-    const struct catalog_query newest = {.order = CATALOG_NEWEST, .limit = ROW_CARDS};
+    const struct catalog_query newest = {.order = CATALOG_NEWEST, .limit = RECENT_CARDS};
     const struct catalog_query films = {
         .kind = "film", .order = CATALOG_BY_NAME, .limit = ROW_CARDS};
     const struct catalog_query series = {
@@ -120,35 +148,52 @@ static int add_rows(struct home *h)
     h->least = 1;
     TRY(add_ids_row(h, "continue", "Continue watching", viewing_unfinished));
     TRY(add_ids_row(h, "list", "My list", viewing_listed));
+    json_object_clear(h->shown); // one's own rows take nothing from the others
     TRY(add_query_row(h, "recent", "Recently added", "Recently added", &newest));
+    h->new_share = NEW_SHARE;
     TRY(add_query_row(h, "series", "Series", NULL, &series));
     TRY(add_query_row(h, "films", "Films", NULL, &films));
     return add_tag_rows(h);
 }
 
-// The newest title that has a picture to fill the screen with and was not seen to its end.
+// How much a title is worth a whole screen: not seen to its end, long enough to sit down for, with a
+// picture that fills a screen; of those the longest. 0: not at all.
+static int64_t billboard_worth(const json_t *card, const json_t *seen)
+{
+    bool is_series = strcmp(json_str_or(card, "kind", ""), "series") == 0;
+    int64_t us = json_i64_or(card, "duration_us", 0);
+    if (us < BILLBOARD_LEAST && !is_series) {
+        return 0;
+    }
+    int64_t width = json_i64_or(json_object_get(card, "poster"), "width", 0);
+    int64_t worth = 8 | 4 | (us >= BILLBOARD_LONG ? 2 : 0) | (width >= BILLBOARD_WIDTH);
+    size_t i;
+    json_t *id;
+    json_array_foreach(seen, i, id)
+    {
+        worth &= json_equal(id, json_object_get(card, "id")) ? ~4 : ~0;
+    }
+    return worth * (INT64_C(1) << 56) + MIN(us, (INT64_C(1) << 56) - 1);
+}
+
+// One of the newest titles.
 static int pick_billboard(struct look *l, json_t **ret)
 {
-    const struct catalog_query newest = {.order = CATALOG_NEWEST, .limit = 50};
+    const struct catalog_query newest = {.order = CATALOG_NEWEST,
+                                         .limit = BILLBOARD_RECENT};
     AUTO(json_free) json_t *cards = NULL, *seen = NULL, *one = json_array();
     TRY(catalog_list(l->tx, &l->viewer, &newest, &cards));
     TRY(viewing_finished(l->tx, l->profile_id, 200, &seen));
     json_t *best = NULL;
-    int64_t best_width = -1;
-    size_t i, k;
-    json_t *card, *id;
+    int64_t most = 0;
+    size_t i;
+    json_t *card;
     json_array_foreach(cards, i, card)
     {
-        int64_t width = json_i64_or(json_object_get(card, "poster"), "width", 0);
-        bool was_seen = false;
-        json_array_foreach(seen, k, id)
-        {
-            was_seen |= json_equal(id, json_object_get(card, "id"));
-        }
-        width = was_seen ? 0 : MIN(width, 1280); // sharp enough is sharp enough
-        if (width > best_width) {
+        int64_t worth = billboard_worth(card, seen);
+        if (worth > most) {
             best = card;
-            best_width = width;
+            most = worth;
         }
     }
     if (!best) {
@@ -165,8 +210,9 @@ int api_home_get(struct http_request *req, struct http_response *res, void *user
 {
     AUTO(look_end) struct look l = {0};
     TRY(look_begin(user, req, &l));
-    AUTO(json_free) json_t *rows = json_array(), *billboard = NULL;
-    struct home h = {.look = &l, .rows = rows};
+    AUTO(json_free)
+    json_t *rows = json_array(), *shown = json_object(), *billboard = NULL;
+    struct home h = {.look = &l, .rows = rows, .shown = shown};
     TRY(pick_billboard(&l, &billboard));
     TRY(add_rows(&h));
     return http_json(res, 200,

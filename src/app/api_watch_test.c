@@ -49,6 +49,88 @@ static void the_pages_of_viewers_are_filled(void **state)
     assert_int_equal(a.status, 204);
 }
 
+static void add_film(struct store_tx *tx, const char *name, const char *tag,
+                     int64_t duration_us, int poster_width)
+{
+    char id[UUID_BYTES];
+    AUTO(json_free)
+    json_t *m = json_pack("{s:s, s:s, s:[s]}", "name", name, "slug", name, "tags", tag);
+    assert_int_equal(catalog_upsert(tx, m, "system", id), 0);
+    const struct catalog_publication publication = {.package = PACKAGE,
+                                                    .duration_us = duration_us,
+                                                    .max_height = 360,
+                                                    .poster_width = poster_width,
+                                                    .poster_height = 360};
+    assert_int_equal(catalog_publish(tx, id, &publication), 0);
+}
+
+static json_t *row_of(const json_t *home, const char *id)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(home, "rows"), i, row)
+    {
+        if (strcmp(json_str_or(row, "id", ""), id) == 0) {
+            return json_object_get(row, "items");
+        }
+    }
+    return NULL;
+}
+
+// The billboard is worth a screen, and no row repeats what stands above it.
+static void home_is_worth_coming_home_to(void **state)
+{
+    struct place *p = *state;
+    const char *viewer = token_of(p, ACCOUNT_VIEWER);
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(world_answer_clear) struct answer a = {0}, b = {0};
+    assert_int_equal(store_begin(p->store, STORE_WRITE, &tx), 0);
+    add_film(tx, "trailer", "Short", 52000000, 1280);
+    add_film(tx, "small", "Short", 600000000, 480); // longer, but its picture is small
+    add_film(tx, "feature", "Short", 180000000, 854);
+    add_film(tx, "instant", "Short", 1000000, 1920); // the newest
+    assert_int_equal(store_commit(&tx), 0);
+    ASK(p, &a, .method = "GET", .path = "/api/v1/home", .token = viewer);
+    assert_string_equal(json_str_or(json_object_get(a.json, "billboard"), "name", ""),
+                        "feature");
+    assert_int_equal(json_array_size(row_of(a.json, "recent")), 5);
+    assert_null(row_of(a.json, "films"));
+    assert_null(row_of(a.json, "tag:Short"));
+    // With more than a row of the newest, the rest has rows of its own.
+    assert_int_equal(store_begin(p->store, STORE_WRITE, &tx), 0);
+    for (int i = 0; i < 12; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "new%02d", i);
+        add_film(tx, name, "New", 1000000, 1920);
+    }
+    assert_int_equal(store_commit(&tx), 0);
+    ASK(p, &b, .method = "GET", .path = "/api/v1/home", .token = viewer);
+    assert_int_equal(json_array_size(row_of(b.json, "recent")), 12);
+    assert_int_equal(json_array_size(row_of(b.json, "films")), 17);
+    assert_null(row_of(b.json, "tag:New"));
+    assert_null(row_of(b.json, "tag:Short"));
+    assert_string_equal(json_str_or(json_object_get(b.json, "billboard"), "name", ""),
+                        "feature");
+    // A profile with a limit sees nothing of it: no age was said of any.
+    AUTO(json_free)
+    json_t *kid = NULL, *fields = json_pack("{s:s, s:i}", "name", "Kid", "maturity", 12);
+    assert_int_equal(store_begin(p->store, STORE_WRITE, &tx), 0);
+    const struct person *who = &p->people[ACCOUNT_ROLE_INDEX_ADMIN];
+    assert_int_equal(account_profile_add(tx, who->id, fields, &kid), 0);
+    assert_int_equal(
+        account_profile_choose(tx, who->token, who->id, json_str_or(kid, "id", "")), 0);
+    assert_int_equal(store_commit(&tx), 0);
+    ASK(p, &a, .method = "GET", .path = "/api/v1/home", .token = who->token);
+    assert_true(json_is_null(json_object_get(a.json, "billboard")));
+    assert_int_equal(json_array_size(json_object_get(a.json, "rows")), 0);
+    assert_int_equal(store_begin(p->store, STORE_WRITE, &tx), 0);
+    assert_int_equal(
+        store_exec(tx, "UPDATE catalog_title SET package = NULL WHERE slug IS NOT NULL",
+                   ""),
+        0);
+    assert_int_equal(store_commit(&tx), 0);
+}
+
 static void start_play(struct place *p, const char *token, const char *video,
                        struct answer *a)
 {
@@ -315,6 +397,7 @@ int main(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_pages_of_viewers_are_filled),
+        cmocka_unit_test(home_is_worth_coming_home_to),
         cmocka_unit_test(grants_open_what_they_name),
         cmocka_unit_test(grants_cannot_be_forged_or_outlived),
         cmocka_unit_test(plays_keep_places_and_streams),

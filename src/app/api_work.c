@@ -85,14 +85,18 @@ static int submit(struct api *api, struct http_request *req, const json_t *body,
                   const struct upload *u, const struct hash *source,
                   struct ingest_ticket *ret)
 {
-    AUTO(json_free) json_t *partner = NULL;
+    AUTO(json_free) json_t *partner = NULL, *said = json_object();
     AUTO(store_rollback) struct store_tx *tx = NULL;
+    json_t *maturity = json_object_get(body, "maturity"); // checked by the catalog
+    FAIL_IF(maturity && json_object_set(said, "maturity", maturity) < 0, ERR_NOMEM,
+            "a delivery");
     const char *named = json_str_or(body, "partner", NULL);
     struct ingest_spec spec = {.source = *source,
                                .bytes = u->bytes,
                                .file_name = u->file_name,
                                .title_id = json_str_or(body, "title_id", NULL),
                                .title = json_str_or(body, "title", NULL),
+                               .metadata = maturity ? said : NULL,
                                .answers = json_str_or(body, "answers", NULL),
                                .partner = own_partner(req),
                                .actor = api_actor(req)};

@@ -3,6 +3,7 @@
 // Titles as cards, one at a time and in lists.
 #include "catalog/internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static int art_url(const char *package, const char *file, char **ret)
@@ -26,20 +27,24 @@ static int poster_json(const struct store_rows *r, json_t **ret)
     return 0;
 }
 
-// The name people give to a height of picture.
-static const char *quality_of(int64_t height)
+// The name people give to a class of picture: as the player's menu has it (ui/src/watch/player/state.ts).
+// What is near no usual class keeps its own number, so that whatever is published has a name.
+static json_t *quality_json(const struct store_rows *r, int column)
 {
-    static const struct {
-        int64_t height;
-        const char *name;
-    } names[] = {{2160, "4K"},  {1440, "1440p"}, {1080, "1080p"}, {720, "720p"},
-                 {540, "540p"}, {480, "480p"},   {360, "360p"},   {240, "240p"}};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (height >= names[i].height) {
-            return names[i].name;
+    static const int usual[] = {144, 240, 360, 480, 540, 576, 720, 1080, 1440};
+    int64_t lines = store_i64(r, column);
+    if (lines <= 0) {
+        return json_null();
+    }
+    if (lines >= 2160 * 97 / 100) {
+        return json_string(lines >= 4320 * 97 / 100 ? "8K" : "4K");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+        if (llabs(lines - usual[i]) * 100 <= usual[i] * 3) {
+            lines = usual[i];
         }
     }
-    return NULL;
+    return json_sprintf("%lldp", (long long)lines);
 }
 
 static json_t *number_or_null(const struct store_rows *r, int column)
@@ -67,14 +72,14 @@ int card_json(const struct store_rows *r, json_t **ret)
         TRY(art_url(store_text(r, 5), "thumbs/thumbs.vtt", &thumbnails));
     }
     return json_made(
-        json_pack("{s:s, s:s, s:s, s:o, s:o, s:O, s:s?, s:I, s:O, s:o, s:o, s:s?, s:s?, "
+        json_pack("{s:s, s:s, s:s, s:o, s:o, s:O, s:s?, s:o, s:O, s:o, s:o, s:s?, s:o, "
                   "s:s?, s:o, s:o}",
                   "id", store_text(r, 0), "kind", store_text(r, 1), "name",
                   store_text(r, 2), "year", number_or_null(r, 3), "duration_us",
                   number_or_null(r, 4), "poster", poster, "thumbnails", thumbnails,
-                  "maturity", (json_int_t)store_i64(r, 7), "tags", tags, "season",
+                  "maturity", number_or_null(r, 7), "tags", tags, "season",
                   number_or_null(r, 8), "episode", number_or_null(r, 9), "series_id",
-                  store_text(r, 10), "quality", quality_of(store_i64(r, 11)), "synopsis",
+                  store_text(r, 10), "quality", quality_json(r, 11), "synopsis",
                   store_text(r, 12), "withdrawn", time_or_null(r, 13), "published",
                   time_or_null(r, 14)),
         ret);

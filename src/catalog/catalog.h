@@ -23,7 +23,7 @@ extern const size_t catalog_migration_count;
 //    "kind":"film|series|episode","name","year","synopsis","language":BCP 47 of these texts,
 //    "series":slug of a series (kind episode), "season","episode":from 1,
 //    "seasons":[{"number","name"}] (kind series),
-//    "tags":[text],"people":[{"name","role"}],"maturity":age 0..18,
+//    "tags":[text],"people":[{"name","role"}],"maturity":age 0..18 (none: unrated, for 18 alone; of an episode: as its series),
 //    "credit","licence":SPDX or name,"licence_url","source_url",
 //    "texts":[{"language","name","synopsis"}],
 //    "territories":[{"territory":ISO 3166-1 or "*","from":date,"until":date}] (none: everywhere),
@@ -37,7 +37,7 @@ int catalog_edit(struct store_tx *, const char *id, const json_t *metadata,
 struct catalog_publication {
     const char *package; // hash as hex
     int64_t duration_us;
-    int max_height;                  // of the tallest picture
+    int max_height; // class of the best picture: height of the smallest 16:9 box around it
     int poster_width, poster_height; // of poster.jpg; 0: there is none
     const char *poster_color;        // "#rrggbb", shown before the poster has come; NULL
     const json_t *audio, *captions;  // arrays of {"language","title"}; NULL
@@ -77,7 +77,7 @@ struct catalog_viewer {
 };
 
 // card: {"id","kind","name","year","duration_us","poster":{"url","width","height","color"}|null,
-// "thumbnails":url|null,"maturity","tags","season","episode","series_id","quality":"1080p"|null,
+// "thumbnails":url|null,"maturity":age|null (unrated),"tags","season","episode","series_id","quality":"1080p"|null,
 // "synopsis","withdrawn":time|null,"published":time|null}
 enum catalog_order { CATALOG_BY_NAME, CATALOG_NEWEST };
 struct catalog_query {
@@ -99,7 +99,8 @@ int catalog_cards(struct store_tx *, const struct catalog_viewer *,
 // is not there for the viewer.
 int catalog_detail(struct store_tx *, const struct catalog_viewer *, const char *id,
                    json_t **ret);
-// {"titles":[card],"people":[{"name"}],"tags":[text]}; words match by prefix, without accents.
+// {"titles":[card],"people":[{"name"}],"tags":[text]}; words match by prefix, without accents, and
+// where no title does, with one slip a word.
 int catalog_search(struct store_tx *, const struct catalog_viewer *, const char *text,
                    int limit, json_t **ret);
 // Array of {"tag","count"}, most used first.

@@ -130,7 +130,7 @@ static void viewers_see_what_is_published_for_them(void **state)
 {
     struct place *p = *state;
     char film[UUID_BYTES], dark[UUID_BYTES], far[UUID_BYTES], past[UUID_BYTES];
-    assert_int_equal(upsert(p, "{\"name\":\"Film\"}", film), 0);
+    assert_int_equal(upsert(p, "{\"name\":\"Film\",\"maturity\":0}", film), 0);
     assert_int_equal(upsert(p, "{\"name\":\"Dark\",\"maturity\":16}", dark), 0);
     assert_int_equal(
         upsert(p, "{\"name\":\"Far\",\"territories\":[{\"territory\":\"NZ\"}]}", far), 0);
@@ -161,6 +161,143 @@ static void viewers_see_what_is_published_for_them(void **state)
     assert_string_equal(json_str_or(d, "quality", ""), "720p");
     assert_string_equal(json_str_or(json_object_get(d, "poster"), "url", ""),
                         "/art/" PACKAGE "/poster.jpg");
+}
+
+// No profile with a limit sees what nobody has said an age of; an episode has its series'.
+static void unrated_is_for_those_who_see_everything(void **state)
+{
+    struct place *p = *state;
+    char film[UUID_BYTES], series[UUID_BYTES], episode[UUID_BYTES];
+    const struct catalog_viewer nearly = {.maturity = 17};
+    const struct catalog_query all = {.limit = 10};
+    assert_int_equal(upsert(p, "{\"slug\":\"f\",\"name\":\"Film\"}", film), 0);
+    publish(p, film);
+    assert_int_equal(count(p, &adult, &all), 1);
+    assert_int_equal(count(p, &nearly, &all), 0);
+    AUTO(json_free) json_t *d = NULL, *e = NULL;
+    assert_int_equal(catalog_detail(p->tx, &adult, film, &d), 0);
+    assert_true(json_is_null(json_object_get(d, "maturity")));
+    assert_int_equal(catalog_detail(p->tx, &child, film, &e), ERR_NOT_FOUND);
+    assert_int_equal(upsert(p, "{\"slug\":\"f\",\"maturity\":0}", film), 0);
+    assert_int_equal(count(p, &child, &all), 1);
+    assert_int_equal(upsert(p, "{\"slug\":\"f\",\"maturity\":null}", film), 0);
+    assert_int_equal(count(p, &child, &all), 0);
+    assert_int_equal(
+        upsert(p, "{\"slug\":\"s\",\"name\":\"S\",\"kind\":\"series\"}", series), 0);
+    assert_int_equal(upsert(p,
+                            "{\"name\":\"E\",\"kind\":\"episode\",\"series\":\"s\","
+                            "\"season\":1,\"episode\":1}",
+                            episode),
+                     0);
+    publish(p, episode);
+    assert_int_equal(catalog_detail(p->tx, &child, episode, &e), ERR_NOT_FOUND);
+    assert_int_equal(count(p, &child, &all), 0);
+    assert_int_equal(upsert(p, "{\"slug\":\"s\",\"maturity\":6}", series), 0);
+    assert_int_equal(catalog_detail(p->tx, &child, episode, &e), 0);
+    assert_int_equal(json_i64_or(e, "maturity", -1), 6);
+    assert_int_equal(count(p, &child, &all), 1);
+}
+
+// The class of the best picture, as the player names it; whatever is published has one.
+static void a_quality_is_named_as_the_player_names_it(void **state)
+{
+    struct place *p = *state;
+    static const struct {
+        int lines;
+        const char *name;
+    } cases[] = {{2160, "4K"},  {2100, "4K"},  {1440, "1440p"}, {1080, "1080p"},
+                 {720, "720p"}, {576, "576p"}, {352, "360p"},   {348, "348p"},
+                 {240, "240p"}, {192, "192p"}, {2, "2p"},       {4320, "8K"}};
+    char id[UUID_BYTES];
+    assert_int_equal(upsert(p, "{\"slug\":\"s\",\"name\":\"S\"}", id), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct catalog_publication publication = {.package = PACKAGE,
+                                                        .max_height = cases[i].lines};
+        assert_int_equal(catalog_publish(p->tx, id, &publication), 0);
+        AUTO(json_free) json_t *d = NULL;
+        assert_int_equal(catalog_detail(p->tx, &adult, id, &d), 0);
+        assert_string_equal(json_str_or(d, "quality", ""), cases[i].name);
+    }
+}
+
+// What an older program wrote: words are found as before, and 0, which nobody may have said, is unrated.
+static void rows_of_before_are_carried_over(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/catalog-test-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    struct store *store = NULL;
+    struct store_tx *tx = NULL;
+    assert_int_equal(store_open(&store, dir), 0);
+    assert_int_equal(store_migrate(store, bus_migrations, bus_migration_count), 0);
+    assert_int_equal(store_migrate(store, account_migrations, account_migration_count),
+                     0);
+    assert_int_equal(store_migrate(store, catalog_migrations, 2), 0);
+    assert_int_equal(store_begin(store, STORE_WRITE, &tx), 0);
+    assert_int_equal(
+        store_exec(tx,
+                   "INSERT INTO catalog_title (id, kind, name, credit, maturity, "
+                   "created_us, package) VALUES ('a', 'film', 'Sintel', 'Blender', 0, 1, "
+                   "'p'), ('b', 'film', 'Dragon', NULL, 12, 2, 'p')",
+                   ""),
+        0);
+    assert_int_equal(store_commit(&tx), 0);
+    assert_int_equal(store_migrate(store, catalog_migrations, catalog_migration_count),
+                     0);
+    assert_int_equal(store_begin(store, STORE_READ, &tx), 0);
+    AUTO(json_free) json_t *a = NULL, *b = NULL, *found = NULL;
+    assert_int_equal(catalog_detail(tx, &adult, "a", &a), 0);
+    assert_true(json_is_null(json_object_get(a, "maturity")));
+    assert_int_equal(catalog_detail(tx, &adult, "b", &b), 0);
+    assert_int_equal(json_i64_or(b, "maturity", 0), 12);
+    assert_int_equal(catalog_search(tx, &adult, "blender", 10, &found), 0);
+    assert_int_equal(json_array_size(json_object_get(found, "titles")), 1);
+    store_rollback(&tx);
+    store_close(&store);
+    assert_int_equal(fs_remove_tree(dir), 0);
+}
+
+static void one_slip_is_forgiven(void **state)
+{
+    struct place *p = *state;
+    char id[UUID_BYTES], hidden[UUID_BYTES];
+    assert_int_equal(upsert(p,
+                            "{\"name\":\"Sintel\",\"credit\":\"Blender Foundation\","
+                            "\"synopsis\":\"a dragon\",\"maturity\":6,"
+                            "\"people\":[{\"name\":\"Кирилл Übung\"}]}",
+                            id),
+                     0);
+    assert_int_equal(
+        upsert(p, "{\"name\":\"Sontel\",\"maturity\":18,\"tags\":[\"Cosy\"]}", hidden),
+        0);
+    publish(p, id);
+    publish(p, hidden);
+    static const struct {
+        const char *text;
+        size_t titles;
+    } cases[] = {
+        {"sintl", 1},          // one missing
+        {"SINTELL", 1},        // one too many
+        {"sintle", 1},         // two swapped
+        {"santel", 1},         // one wrong
+        {"isntel", 1},         // at the beginning
+        {"blender", 1},        // credits are searched
+        {"blendr", 0},         // and not guessed at
+        {"sintl dragon", 1},   // words that are known stay what they are
+        {"sintl drgaon", 0},   // synopses are not guessed at
+        {"snitl", 0},          // two slips
+        {"snt", 0},            // too short
+        {"sintl\" OR \"x", 0}, // no operator gets in
+        {"кирлл", 1},          // letters, not bytes
+        {"кирллл", 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(json_free) json_t *found = NULL;
+        assert_int_equal(catalog_search(p->tx, &child, cases[i].text, 10, &found), 0);
+        if (json_array_size(json_object_get(found, "titles")) != cases[i].titles) {
+            fail_msg("'%s'", cases[i].text);
+        }
+    }
 }
 
 static void series_hold_their_episodes_in_order(void **state)
@@ -317,6 +454,10 @@ int main(void)
         EACH(a_slug_is_one_title),
         EACH(mistakes_are_named),
         EACH(viewers_see_what_is_published_for_them),
+        EACH(unrated_is_for_those_who_see_everything),
+        EACH(a_quality_is_named_as_the_player_names_it),
+        cmocka_unit_test(rows_of_before_are_carried_over),
+        EACH(one_slip_is_forgiven),
         EACH(series_hold_their_episodes_in_order),
         EACH(search_takes_prefixes_and_anything_typed),
         EACH(pages_join_without_gap_or_overlap),

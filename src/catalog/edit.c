@@ -39,9 +39,7 @@ static int set_column(struct store_tx *tx, const char *id, const struct column *
 {
     if (json_is_null(value)) {
         FAIL_IF(strcmp(c->member, "name") == 0, ERR_INVALID, "a title has a name");
-        return strcmp(c->member, "maturity") == 0
-                   ? store_exec(tx, c->sql, "is", INT64_C(0), id)
-                   : store_exec(tx, c->sql, "ss", NULL, id);
+        return store_exec(tx, c->sql, "ss", NULL, id);
     }
     if (c->form != NUMBER) {
         FAIL_IF(!json_is_string(value), ERR_INVALID, "'%s' is a text", c->member);

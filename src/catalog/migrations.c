@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "catalog/catalog.h"
+#include "catalog/internal.h"
 
 const struct store_migration catalog_migrations[] = {
     {"catalog", 1,
@@ -73,5 +73,18 @@ const struct store_migration catalog_migrations[] = {
      "DROP INDEX catalog_title_published;"
      "CREATE INDEX catalog_title_newest ON catalog_title "
      "  (coalesce(published_us, created_us) DESC, id DESC);"},
+    // Of what stood as 0 nobody knows whether somebody said so: unrated, until it is said.
+    {"catalog", 3,
+     "ALTER TABLE catalog_title ADD COLUMN age INTEGER;"
+     "UPDATE catalog_title SET age = nullif(maturity, 0);"
+     "ALTER TABLE catalog_title DROP COLUMN maturity;"
+     "ALTER TABLE catalog_title RENAME COLUMN age TO maturity;"
+     "DROP TABLE catalog_words;"
+     "CREATE VIRTUAL TABLE catalog_words USING fts5 ("
+     "  name, people, tags, synopsis, credit,"
+     "  tokenize='unicode61 remove_diacritics 2', prefix='1 2 3');"
+     "INSERT INTO catalog_words (rowid, name, people, tags, synopsis, credit)" WORDS_ROWS
+     ";"
+     "CREATE VIRTUAL TABLE catalog_vocabulary USING fts5vocab (catalog_words, col);"},
 };
 const size_t catalog_migration_count = ARRAY_LEN(catalog_migrations);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Search over names, people, tags and synopses: SQLite's FTS5, words as prefixes, accents ignored,
-// names before people and tags before synopses.
+// Search over names, people, tags, synopses and credits: SQLite's FTS5, words as prefixes, accents
+// ignored, names before people and tags before the rest. Where nothing is found, one slip a word is
+// forgiven (slip.c).
 #include "catalog/internal.h"
 
 #include <string.h>
@@ -14,20 +15,24 @@ static bool is_word_byte(char c)
            (unsigned char)c >= 0x80;
 }
 
+struct str words_next(const char **p)
+{
+    while (**p && !is_word_byte(**p)) {
+        ++*p;
+    }
+    const char *start = *p;
+    while (is_word_byte(**p)) {
+        ++*p;
+    }
+    return (struct str){start, (size_t)(*p - start)};
+}
+
 bool words_to_match(const char *text, struct buf *out)
 {
     int words = 0;
-    for (const char *p = text; *p && words < WORDS_MAX;) {
-        if (!is_word_byte(*p)) {
-            p++;
-            continue;
-        }
-        const char *start = p;
-        while (is_word_byte(*p)) {
-            p++;
-        }
+    for (struct str w; words < WORDS_MAX && (w = words_next(&text)).len > 0; words++) {
         // Letters and digits alone, in quotes: none of FTS5's operators.
-        buf_printf(out, "%s\"%.*s\"*", words++ ? " " : "", (int)(p - start), start);
+        buf_printf(out, "%s\"" STR_FMT "\"*", words ? " " : "", STR_ARG(w));
     }
     return words > 0;
 }
@@ -38,19 +43,10 @@ int words_refresh(struct store_tx *tx, const char *id)
                    "DELETE FROM catalog_words WHERE rowid = (SELECT n FROM catalog_title "
                    "WHERE id = ?)",
                    "s", id));
-    return store_exec(
-        tx,
-        "INSERT INTO catalog_words (rowid, name, people, tags, synopsis) SELECT t.n, "
-        "t.name || ' ' || coalesce((SELECT group_concat(name, ' ') FROM catalog_text "
-        "WHERE "
-        "title_id = t.id), ''),"
-        "coalesce((SELECT group_concat(name, ' ') FROM catalog_person WHERE title_id = "
-        "t.id),"
-        " ''),"
-        "coalesce((SELECT group_concat(tag, ' ') FROM catalog_tag WHERE title_id = "
-        "t.id), ''),"
-        "coalesce(t.synopsis, '') FROM catalog_title t WHERE t.id = ?",
-        "s", id);
+    return store_exec(tx,
+                      "INSERT INTO catalog_words (rowid, name, people, tags, synopsis, "
+                      "credit)" WORDS_ROWS "WHERE t.id = ?",
+                      "s", id);
 }
 
 static int search_titles(struct store_tx *tx, const struct catalog_viewer *viewer,
@@ -59,13 +55,29 @@ static int search_titles(struct store_tx *tx, const struct catalog_viewer *viewe
     AUTO(store_rows_free) struct store_rows *rows = NULL;
     TRY(store_query(
         tx, &rows,
-        "WITH picked (n, score) AS (SELECT t.n, bm25(catalog_words, 10, 4, 4, 1) "
+        "WITH picked (n, score) AS (SELECT t.n, bm25(catalog_words, 10, 4, 4, 1, 1) "
         "FROM catalog_words JOIN catalog_title t ON t.n = catalog_words.rowid "
         "WHERE catalog_words MATCH ?6 AND" VISIBLE
         "ORDER BY 2, t.name, t.id LIMIT ?7) SELECT" CARD_COLUMNS CARD_FROM
         "JOIN picked ON picked.n = t.n ORDER BY picked.score, t.name, t.id",
         VIEWER_TYPES "si", VIEWER_ARGS(viewer), match, (int64_t)limit));
     return store_array(rows, card_json, ret);
+}
+
+// Replaces the titles, of which there are none, where a slip explains that.
+static int search_forgiving(struct store_tx *tx, const struct catalog_viewer *viewer,
+                            const char *text, int limit, json_t **titles)
+{
+    AUTO(buf_free) struct buf match = {0};
+    json_t *found = NULL;
+    int any = words_forgive(tx, text, &match);
+    TRY(any);
+    if (any > 0) {
+        TRY(search_titles(tx, viewer, match.data, limit, &found));
+        json_decref(*titles);
+        *titles = found;
+    }
+    return 0;
 }
 
 // A LIKE pattern for words that begin with what was typed; '%', '_' and '\' mean themselves.
@@ -120,6 +132,9 @@ int catalog_search(struct store_tx *tx, const struct catalog_viewer *viewer,
     AUTO(json_free)
     json_t *titles = NULL, *names = NULL, *tags = NULL, *people = json_array();
     TRY(search_titles(tx, viewer, match.data, limit, &titles));
+    if (json_array_size(titles) == 0) {
+        TRY(search_forgiving(tx, viewer, text, limit, &titles));
+    }
     TRY(search_names(tx, viewer, NAMED("name", "catalog_person"), text, &names));
     TRY(search_names(tx, viewer, NAMED("tag", "catalog_tag"), text, &tags));
     for (size_t i = 0; i < json_array_size(names); i++) {

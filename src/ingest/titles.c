@@ -179,7 +179,10 @@ int title_publish(struct store_tx *tx, struct flow_run *run, const struct delive
                                               .audio = audio,
                                               .captions = captions};
     vec_for_each (track, &package->tracks) {
-        publication.max_height = MAX(publication.max_height, track->rendition.height);
+        if (track->rendition.kind == MEDIA_RENDITION_VIDEO) {
+            publication.max_height =
+                MAX(publication.max_height, media_rendition_class(&track->rendition));
+        }
     }
     TRY(poster_size(run, package_json, &publication.poster_width,
                     &publication.poster_height));

@@ -238,6 +238,10 @@ struct media_rendition {
     int sample_rate, channels;
 };
 
+// What a rung is named by and what counts against a cap: the height of the smallest 16:9 box around the
+// picture as shown (an upright one for an upright picture). 0 for what is no picture.
+int media_rendition_class(const struct media_rendition *);
+
 struct media_chunk {
     int64_t first_segment, end_segment;
     int64_t start_frame, end_frame;

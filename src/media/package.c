@@ -334,9 +334,7 @@ static bool is_hdr(const struct media_rendition *r)
     return r->hdr[0] != '\0' && strcmp(r->hdr, "sdr") != 0;
 }
 
-// What counts against a cap: the height of the smallest 16:9 box around the picture as shown (an
-// upright one for an upright picture), as rungs are named.
-static int height_class(const struct media_rendition *r)
+int media_rendition_class(const struct media_rendition *r)
 {
     int width = package_shown_width(r), longer = MAX(width, r->height);
     return MAX(MIN(width, r->height), (int)(((int64_t)longer * 9 + 8) / 16));
@@ -355,14 +353,14 @@ static int choose_video(const struct media_package *p, const struct media_filter
     vec_for_each (t, &p->tracks) {
         if (t->rendition.kind == MEDIA_RENDITION_VIDEO && may_decode(f, &t->rendition) &&
             (allows_hdr || !is_hdr(&t->rendition))) {
-            lowest = MIN(lowest, height_class(&t->rendition));
+            lowest = MIN(lowest, media_rendition_class(&t->rendition));
         }
     }
     int cap = f == NULL || f->max_height <= 0 ? INT32_MAX : MAX(f->max_height, lowest);
     vec_for_each (t, &p->tracks) {
         if (t->rendition.kind == MEDIA_RENDITION_VIDEO && may_decode(f, &t->rendition) &&
             (allows_hdr || !is_hdr(&t->rendition)) &&
-            height_class(&t->rendition) <= cap) {
+            media_rendition_class(&t->rendition) <= cap) {
             TRY(vec_push(&c->video, t));
         }
     }
