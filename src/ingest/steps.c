@@ -15,7 +15,7 @@ const struct flow_step_type ingest_step_types[] = {
     {"inspect.audio", 1, 200LL * MIB, step_inspect_audio},
     {"inspect.merge", 1, 300LL * MIB, step_inspect_merge},
     {"plan", 1, 100LL * MIB, step_plan},
-    {"encode.video", 2, 700LL * MIB, step_encode_video},
+    {"encode.video", 3, 700LL * MIB, step_encode_video},
     {"encode.audio", 1, 200LL * MIB, step_encode_audio},
     {"assemble", 1, 100LL * MIB, step_assemble},
     {"captions", 1, 100LL * MIB, step_captions},

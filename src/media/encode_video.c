@@ -11,6 +11,9 @@
 //
 // Times: a picture is shown at (pts − origin) × time_base.num in ticks of 1 / time_base.den s, so
 // variable frame rates come out as they went in.
+//
+// A rung whose pictures do not verify, in a way that a starved encoder explains as well as a fault
+// (verify.h), is given up, the others go on, and it alone is coded again, coarser.
 #include "media/encode.h"
 
 #include "media/encoder.h"
@@ -22,10 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Under a cap a noisy film starves both encoders once the buffer is drained, until pictures are
-// copies of the ones before. Coded coarser from the start it stays under the cap by itself.
+// Coded coarser from the start, a noisy film stays under a cap that would starve the encoder once
+// the buffer is drained.
 #define COARSER_STEP 5.0
-#define TRIES        7
+#define PASSES       7
 #define MAX_RUNGS    64
 
 struct rung {
@@ -36,20 +39,22 @@ struct rung {
     struct verifier *verifier;
     struct mux *mux;
     AVFrame *picture; // of the frame at work
+    bool given_up;    // to be coded again
 };
 
 struct job {
     const struct media_encode_config *config;
     const struct encode_faults *faults;
+    bool is_last; // pass: nothing is given up
     struct pictures *pictures;
     struct rung *rungs;
     size_t rung_count;
-    size_t *order;       // rungs from the largest to the smallest
-    int64_t *boundaries; // of the chunk's segments, in ticks, and its end
+    const size_t *todo;    // position in the configuration's renditions of each rung
+    const double *coarser; // of each of these renditions
+    size_t *order;         // rungs from the largest to the smallest
+    int64_t *boundaries;   // of the chunk's segments, in ticks, and its end
     size_t segment_count;
     AVPacket *packet;
-    const double *coarser; // for each rung
-    int wrong;             // rung whose pictures did not verify; -1: none
 };
 
 static void job_free(struct job *j)
@@ -78,6 +83,8 @@ static int check_config(const struct media_encode_config *c)
 {
     const struct media_chunk *k = &c->chunk;
     FAIL_IF(c->rendition_count == 0, ERR_INVALID, "nothing to encode");
+    FAIL_IF(c->rendition_count > MAX_RUNGS, ERR_LIMIT, "more than %d rungs at once",
+            MAX_RUNGS);
     FAIL_IF(c->timeline->count != c->plan->frames, ERR_CONFLICT,
             "the plan is for %lld frames, the film has %lld", (long long)c->plan->frames,
             (long long)c->timeline->count);
@@ -179,18 +186,19 @@ static int open_mux(struct job *j, struct rung *r, int64_t span)
     return mux_new(&r->mux, &mc);
 }
 
-static int open_rung(struct job *j, size_t at, const struct scale_color *color)
+static int open_rung(struct job *j, size_t at, int64_t span,
+                     const struct scale_color *color)
 {
     const struct media_encode_config *c = j->config;
     struct rung *r = &j->rungs[at];
-    int64_t span = reorder_span(c);
+    r->rendition = &c->plan->renditions.data[c->renditions[j->todo[at]]];
     TRY(scaler_new(&r->scaler, r->rendition->width, r->rendition->height, color));
     TRY(encoder_video_open(
         &(struct encoder_config){.rendition = r->rendition,
                                  .color = color,
                                  .frame_rate = encoder_frame_rate(c->report, c->timeline),
                                  .vbv_init = c->vbv_init,
-                                 .coarser = j->coarser[at],
+                                 .coarser = j->coarser[j->todo[at]],
                                  // Stills shown for long are not reordered.
                                  .b_frames = span > c->timeline->time_base.den ? 0 : -1},
         &r->encoder));
@@ -209,14 +217,13 @@ static int open_job(struct job *j, const struct media_input *input)
     struct scale_color color;
     TRY(scale_color_of(&source->streams.data[source->video], &color));
     TRY(find_boundaries(j));
-    j->rung_count = c->rendition_count;
     j->rungs = calloc(j->rung_count, sizeof *j->rungs);
     j->order = calloc(j->rung_count, sizeof *j->order);
     j->packet = av_packet_alloc();
     FAIL_IF(!j->rungs || !j->order || !j->packet, ERR_NOMEM, "a chunk");
+    int64_t span = reorder_span(c);
     for (size_t i = 0; i < j->rung_count; i++) {
-        j->rungs[i].rendition = &c->plan->renditions.data[c->renditions[i]];
-        TRY(open_rung(j, i, &color));
+        TRY(open_rung(j, i, span, &color));
     }
     order_rungs(j);
     return pictures_new(&j->pictures, input,
@@ -227,26 +234,39 @@ static int open_job(struct job *j, const struct media_input *input)
 
 // --- the flow ------------------------------------------------------------------------------
 
-// Takes what the encoder has ready. `more`: AVERROR(EAGAIN) is what ends it, else the end.
+// One packet to its verifier and its segment.
+static int take_packet(struct job *j, size_t at)
+{
+    struct rung *r = &j->rungs[at];
+    const struct encode_faults *f = j->faults;
+    if (f && f->packet && f->packet(f->user, (int)at, j->packet)) {
+        return 0; // lost
+    }
+    int err = verifier_packet(r->verifier, j->packet);
+    if (err == ERR_CORRUPT && verifier_doubts(r->verifier) && !j->is_last) {
+        r->given_up = true;
+        return 0;
+    }
+    TRY(err);
+    return mux_packet(r->mux, j->packet);
+}
+
+// Takes what the encoder has ready.
 static int take_packets(struct job *j, size_t at)
 {
     struct rung *r = &j->rungs[at];
-    for (;;) {
+    while (!r->given_up) {
         int err = avcodec_receive_packet(r->encoder, j->packet);
         if (err == AVERROR(EAGAIN) || err == AVERROR_EOF) {
             return 0;
         }
         FAIL_IF(err == AVERROR(ENOMEM), ERR_NOMEM, "encoding");
         FAIL_IF(err < 0, ERR_INTERNAL, "%s: the encoder failed", r->rendition->id);
-        int lost = j->faults && j->faults->packet
-                       ? j->faults->packet(j->faults->user, (int)at, j->packet)
-                       : 0;
-        err = lost ? lost : verifier_packet(r->verifier, j->packet);
-        j->wrong = err == ERR_CORRUPT ? (int)at : j->wrong;
-        err = err ? err : mux_packet(r->mux, j->packet);
+        err = take_packet(j, at);
         av_packet_unref(j->packet);
         TRY(err);
     }
+    return 0;
 }
 
 static int encode_picture(struct job *j, size_t at, int64_t frame, bool starts_segment)
@@ -281,7 +301,7 @@ static int encode_frame(struct job *j, const AVFrame *source, int64_t frame,
         TRY(scaler_run(r->scaler, from, &r->picture));
     }
     for (size_t i = 0; i < j->rung_count; i++) {
-        TRY(encode_picture(j, i, frame, starts_segment));
+        TRY(j->rungs[i].given_up ? 0 : encode_picture(j, i, frame, starts_segment));
     }
     return 0;
 }
@@ -310,10 +330,17 @@ static int finish_rung(struct job *j, size_t at, struct media_encoded *ret)
     int err = avcodec_send_frame(r->encoder, NULL);
     FAIL_IF(err < 0, ERR_INTERNAL, "%s: the encoder does not end", r->rendition->id);
     TRY(take_packets(j, at));
+    if (r->given_up) {
+        return 0;
+    }
     TRY(mux_finish(r->mux, MUX_END_UNKNOWN, ret));
     int64_t published = ret->frames;
     err = verifier_finish(r->verifier, ret);
-    j->wrong = err == ERR_CORRUPT ? (int)at : j->wrong;
+    if (err == ERR_CORRUPT && verifier_doubts(r->verifier) && !j->is_last) {
+        r->given_up = true;
+        media_encoded_clear(ret);
+        return 0;
+    }
     TRY(err);
     int64_t planned = j->config->chunk.end_frame - j->config->chunk.start_frame;
     FAIL_IF(published != planned || ret->frames != planned, ERR_CORRUPT,
@@ -324,18 +351,41 @@ static int finish_rung(struct job *j, size_t at, struct media_encoded *ret)
     return 0;
 }
 
-static int encode_once(const struct media_input *input, struct job *j,
+static int encode_pass(const struct media_input *input, struct job *j,
                        struct media_encoded *ret)
 {
     TRY(open_job(j, input));
     TRY(encode_all(j));
     for (size_t i = 0; i < j->rung_count; i++) {
-        int err = finish_rung(j, i, &ret[i]);
-        if (err < 0) {
-            for (size_t k = 0; k <= i; k++) {
-                media_encoded_clear(&ret[k]);
+        TRY(j->rungs[i].given_up ? 0 : finish_rung(j, i, &ret[j->todo[i]]));
+    }
+    return 0;
+}
+
+static int encode_passes(const struct media_input *input,
+                         const struct media_encode_config *config,
+                         const struct encode_faults *faults, struct media_encoded *ret)
+{
+    double coarser[MAX_RUNGS] = {0};
+    size_t todo[MAX_RUNGS], count = config->rendition_count;
+    for (size_t i = 0; i < count; i++) {
+        todo[i] = i;
+    }
+    for (int pass = 1; count > 0; pass++) {
+        AUTO(job_free)
+        struct job j = {.config = config,
+                        .faults = faults,
+                        .is_last = faults || pass == PASSES,
+                        .rung_count = count,
+                        .todo = todo,
+                        .coarser = coarser};
+        TRY(encode_pass(input, &j, ret));
+        count = 0;
+        for (size_t i = 0; i < j.rung_count; i++) {
+            if (j.rungs[i].given_up) {
+                coarser[todo[i]] += COARSER_STEP;
+                todo[count++] = todo[i];
             }
-            return err;
         }
     }
     return 0;
@@ -346,20 +396,11 @@ int encode_video_with(const struct media_input *input,
                       const struct encode_faults *faults, struct media_encoded *ret)
 {
     TRY(check_config(config));
-    double coarser[MAX_RUNGS] = {0};
-    FAIL_IF(config->rendition_count > MAX_RUNGS, ERR_LIMIT, "more than %d rungs at once",
-            MAX_RUNGS);
-    for (int tries = 1;; tries++) {
-        AUTO(job_free)
-        struct job j = {
-            .config = config, .faults = faults, .coarser = coarser, .wrong = -1};
-        int err = encode_once(input, &j, ret);
-        bool again = err == ERR_CORRUPT && j.wrong >= 0 && !faults && tries < TRIES;
-        if (!again) {
-            return err;
-        }
-        coarser[j.wrong] += COARSER_STEP;
+    int err = encode_passes(input, config, faults, ret);
+    for (size_t i = 0; err < 0 && i < config->rendition_count; i++) {
+        media_encoded_clear(&ret[i]);
     }
+    return err;
 }
 
 int media_encode_video(const struct media_input *input,

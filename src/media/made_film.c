@@ -18,13 +18,24 @@
 
 #define TONE_HZ 440
 
+// The same noise in every run: a hash of the place (the finaliser of MurmurHash3).
+static int noise_at(const struct made_film *m, int64_t n, int x, int y)
+{
+    uint32_t h =
+        (uint32_t)n * 0x9e3779b1u ^ (uint32_t)x * 0x85ebca77u ^ (uint32_t)y * 0xc2b2ae3du;
+    h = (h ^ h >> 16) * 0x85ebca6bu;
+    h = (h ^ h >> 13) * 0xc2b2ae35u;
+    return m->noise ? (int)((h ^ h >> 16) % (uint32_t)(2 * m->noise + 1)) - m->noise : 0;
+}
+
 int made_luma(const struct made_film *m, int64_t n, int x, int y)
 {
     // Smooth waves under a grid of blocks: edges to follow, nothing that needs many bits.
-    int at = x + (int)(n * m->speed);
+    double at = x + (double)(n * m->speed) / MAX(m->slow, 1);
     double wave = 40 * sin(at * 0.11) + 30 * sin(y * 0.13 + at * 0.03);
-    int block = ((at >> 4) + (y >> 4)) & 3;
-    return (int)lround(110 + wave + block * 12);
+    int block = (((int)at >> 4) + (y >> 4)) & 3;
+    int luma = (int)lround(110 + wave + block * 12) + noise_at(m, n, x, y);
+    return CLAMP(luma, 16, 235);
 }
 
 static struct rational base_of(const struct made_film *m)

@@ -19,6 +19,8 @@ struct made_film {
     const int64_t *pts;        // frames + 1 values; NULL: 0, 1, 2 …
     int64_t frames;
     int speed;       // pixels that the picture moves in a frame; 0: still
+    int slow;        // … in so many frames, if over 1
+    int noise;       // grey levels, at most, that each pixel of each frame is off
     bool interlaced; // top field first: the lower field is half a frame later
     bool x264;       // lossless with B-pictures and a key every 12; else raw
     // sound: a tone

@@ -145,13 +145,13 @@ static void the_fast_kernel_equals_the_truth(void **state)
 static void displacement_needs_a_clear_winner(void **state)
 {
     (void)state;
-    assert_true(verify_is_displaced(&(struct verify_errors){90, 5, 80}));
-    assert_true(verify_is_displaced(&(struct verify_errors){90, -1, 5}));
-    assert_false(verify_is_displaced(&(struct verify_errors){5, 90, 80}));
-    assert_false(verify_is_displaced(&(struct verify_errors){5, -1, -1}));
-    assert_false(
-        verify_is_displaced(&(struct verify_errors){6, 5, 80})); // skipped blocks
-    assert_false(verify_is_displaced(&(struct verify_errors){0.4, 0, 80})); // a still
+    assert_true(verify_is_displaced(90, 5));
+    assert_false(verify_is_displaced(5, 80));
+    assert_false(verify_is_displaced(6, 5));   // skipped blocks
+    assert_false(verify_is_displaced(0.4, 0)); // a still
+    // Steps of 8 and 64 levels (H.264 table 8-15).
+    assert_true(fabs(verify_unseen(22, 1) - 64) < 1e-9);
+    assert_true(fabs(verify_unseen(40, 0.5) - 1024) < 1e-9);
 }
 
 // ITU-R BT.709 and BT.601, limited range, of pure red, green and blue.

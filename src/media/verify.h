@@ -41,11 +41,13 @@ int verifier_packet(struct verifier *, const AVPacket *);
 // After the last packet: every picture came back. Fills frames and psnr_*.
 int verifier_finish(struct verifier *, struct media_encoded *);
 
-// What one comparison sees: mean squared errors of luma. Neighbours: < 0 where there is none.
-struct verify_errors {
-    double own, before, after;
-};
-// True when the picture is clearly rather one of its neighbours than itself.
-bool verify_is_displaced(const struct verify_errors *);
+// After ERR_CORRUPT: a starved encoder might have made it as well as a fault; a coarser one would not.
+bool verifier_doubts(const struct verifier *);
+
+// True when a picture, by mean squared errors of luma, is clearly rather another than its own source.
+bool verify_is_displaced(double own, double other);
+// Of such a difference, how much may go unseen by an encoder at this QP of H.264; `share` of the
+// quantiser's step.
+double verify_unseen(double qp, double share);
 
 #endif
