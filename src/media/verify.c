@@ -35,15 +35,13 @@
 #define STARVED_SHARE    0.1  // of what block means leave
 #define FLATTENED_PEAK   8.0  // of the mean error of a block
 #define DISPLACED_FACTOR 2.5
-#define DISPLACED_LEAST  8.0 // squared grey levels
-#define UNSEEN_SHARE \
-    0.5 // of a quantiser's step: what a bit or two a pixel are worth to x264
-#define EMERGENCY_QP 47  // from here on x264 drops what does not fit
-#define REACH        8   // pictures on each side that are compared
-#define CELLS_LEAST  3.0 // squared grey levels of means
-#define CELLS_UNSEEN \
-    0.15 // of a quantiser's step: a block's mean is coded finer than its texture
-#define PSNR_MAX_DB 100.0
+#define DISPLACED_LEAST  8.0  // squared grey levels
+#define UNSEEN_SHARE     0.5  // of a quantiser's step
+#define EMERGENCY_QP     44   // from here on x264 drops what does not fit
+#define REACH            8    // pictures on each side that are compared
+#define CELLS_LEAST      3.0  // squared grey levels of means
+#define CELLS_UNSEEN     0.15 // of a step: means are coded finer than texture
+#define PSNR_MAX_DB      100.0
 
 struct source {
     AVFrame *picture;
