@@ -4,7 +4,6 @@
 #include "media/media.h"
 #include "media/scale.h"
 #include "media/sse.h"
-#include "media/verify.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -142,18 +141,6 @@ static void the_fast_kernel_equals_the_truth(void **state)
     free(b);
 }
 
-static void displacement_needs_a_clear_winner(void **state)
-{
-    (void)state;
-    assert_true(verify_is_displaced(90, 5));
-    assert_false(verify_is_displaced(5, 80));
-    assert_false(verify_is_displaced(6, 5));   // skipped blocks
-    assert_false(verify_is_displaced(0.4, 0)); // a still
-    // Steps of 8 and 64 levels (H.264 table 8-15).
-    assert_true(fabs(verify_unseen(22, 1) - 64) < 1e-9);
-    assert_true(fabs(verify_unseen(40, 0.5) - 1024) < 1e-9);
-}
-
 // ITU-R BT.709 and BT.601, limited range, of pure red, green and blue.
 static void colours_follow_the_matrix(void **state)
 {
@@ -200,7 +187,6 @@ int main(void)
         cmocka_unit_test(the_bucket_is_the_slow_one),
         cmocka_unit_test(asking_for_less_ends),
         cmocka_unit_test(the_fast_kernel_equals_the_truth),
-        cmocka_unit_test(displacement_needs_a_clear_winner),
         cmocka_unit_test(colours_follow_the_matrix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,10 +44,8 @@ int verifier_finish(struct verifier *, struct media_encoded *);
 // After ERR_CORRUPT: a starved encoder might have made it as well as a fault; a coarser one would not.
 bool verifier_doubts(const struct verifier *);
 
-// True when a picture, by mean squared errors of luma, is clearly rather another than its own source.
-bool verify_is_displaced(double own, double other);
-// Of such a difference, how much may go unseen by an encoder at this QP of H.264; `share` of the
-// quantiser's step.
-double verify_unseen(double qp, double share);
+// True when a picture is rather another than its own source: by mean squared errors against both, and
+// of the two against each other (verify.c).
+bool verify_is_displaced(double own, double other, double apart);
 
 #endif
