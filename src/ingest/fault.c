@@ -3,6 +3,8 @@
 // Whose fault a failure is: the film's becomes a finding, the machine's stays an error.
 #include "ingest/internal.h"
 
+#include <string.h>
+
 static const struct {
     int err;
     const char *kind;
@@ -42,7 +44,7 @@ int ingest_fault(struct findings *findings, const char *stage, int err,
 {
     const char *kind = kind_of(err);
     FAIL_IF(!kind, err, "%s: %s", stage, reason); // the reason may be another process's
-    if (err == ERR_UNSUPPORTED && has_error(findings)) {
+    if (err == ERR_UNSUPPORTED && strcmp(stage, "encode") != 0 && has_error(findings)) {
         return 0; // what is not supported has been named already
     }
     struct finding finding = finding_about_file(kind, FINDING_ERROR);

@@ -10,10 +10,10 @@
 #define MIB (1024 * 1024)
 
 const struct flow_step_type ingest_step_types[] = {
-    {"probe", 2, 200LL * MIB, step_probe},
+    {"probe", 3, 200LL * MIB, step_probe},
     {"inspect.range", 1, 400LL * MIB, step_inspect_range},
     {"inspect.audio", 1, 200LL * MIB, step_inspect_audio},
-    {"inspect.merge", 1, 300LL * MIB, step_inspect_merge},
+    {"inspect.merge", 2, 300LL * MIB, step_inspect_merge},
     {"plan", 1, 100LL * MIB, step_plan},
     {"encode.video", 3, 700LL * MIB, step_encode_video},
     {"encode.audio", 1, 200LL * MIB, step_encode_audio},

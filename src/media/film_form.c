@@ -136,6 +136,24 @@ int film_detect_crop(struct media_film *film, struct media_crop *ret)
 
 // --- looks ----------------------------------------------------------------------------------------
 
+static bool both_known(const char *a, const char *b)
+{
+    return strcmp(a, b) != 0 && strcmp(a, "unknown") != 0 && strcmp(b, "unknown") != 0;
+}
+
+// Encoders keep what the film began with: a change of these would be shown wrongly. Squares stand for
+// pixels of no stated shape as well.
+static bool is_grave(const struct media_look *a, const struct media_look *b)
+{
+    bool square = a->sar.num == a->sar.den || b->sar.num == b->sar.den;
+    bool reshaped =
+        (int64_t)a->sar.num * b->sar.den != (int64_t)b->sar.num * a->sar.den && !square;
+    return a->width != b->width || a->height != b->height || reshaped ||
+           strcmp(a->pixel_format, b->pixel_format) != 0 ||
+           both_known(a->primaries, b->primaries) ||
+           both_known(a->transfer, b->transfer) || both_known(a->matrix, b->matrix);
+}
+
 int film_detect_looks(struct media_film *film, const struct media_look *looks,
                       size_t count)
 {
@@ -149,13 +167,13 @@ int film_detect_looks(struct media_film *film, const struct media_look *looks,
     }
     for (size_t i = 1, told = 0; i < count && told < 100; i++, told++) {
         const struct media_look *a = &looks[i - 1], *b = &looks[i];
-        bool grave = a->width != b->width || a->height != b->height ||
-                     strcmp(a->pixel_format, b->pixel_format) != 0;
-        TRY(film_add(film, "picture_changes", grave ? FINDING_ERROR : FINDING_WARNING,
-                     b->frame, b->frame + 1,
-                     json_pack("{s:[i,i], s:[i,i], s:s, s:s}", "from", a->width,
-                               a->height, "to", b->width, b->height, "pixel_format",
-                               b->pixel_format, "transfer", b->transfer)));
+        TRY(film_add(film, "picture_changes",
+                     is_grave(a, b) ? FINDING_ERROR : FINDING_WARNING, b->frame,
+                     b->frame + 1,
+                     json_pack("{s:[i,i], s:[i,i], s:[i,i], s:s, s:s, s:s}", "from",
+                               a->width, a->height, "to", b->width, b->height, "sar",
+                               b->sar.num, b->sar.den, "pixel_format", b->pixel_format,
+                               "transfer", b->transfer, "matrix", b->matrix)));
     }
     return 0;
 }

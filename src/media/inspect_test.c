@@ -458,6 +458,63 @@ static void at_most_a_thousand_findings(void **state)
     assert_true(kept); // the error is not what goes
 }
 
+// A film of raw pictures with bitmap captions (Blu-ray's) beside them.
+static struct buf film_with_bitmaps(void)
+{
+    AVFormatContext *f = NULL;
+    assert_true(avformat_alloc_output_context2(&f, NULL, "nut", NULL) >= 0);
+    AVStream *video = avformat_new_stream(f, NULL), *text = avformat_new_stream(f, NULL);
+    video->codecpar->codec_type = AVMEDIA_TYPE_VIDEO;
+    video->codecpar->codec_id = AV_CODEC_ID_RAWVIDEO;
+    video->codecpar->format = AV_PIX_FMT_GRAY8;
+    video->codecpar->codec_tag = MKTAG('Y', '8', '0', '0');
+    video->codecpar->width = video->codecpar->height = 16;
+    text->codecpar->codec_type = AVMEDIA_TYPE_SUBTITLE;
+    text->codecpar->codec_id = AV_CODEC_ID_DVD_SUBTITLE;
+    video->time_base = text->time_base = (AVRational){1, FPS};
+    assert_int_equal(avio_open_dyn_buf(&f->pb), 0);
+    assert_true(avformat_write_header(f, NULL) >= 0);
+    AVPacket *p = av_packet_alloc();
+    for (int i = 0; i < FPS; i++) {
+        assert_int_equal(av_new_packet(p, 256), 0);
+        memset(p->data, 8 * i, 256);
+        p->stream_index = i == 10;
+        p->pts = p->dts =
+            av_rescale_q(i, (AVRational){1, FPS}, f->streams[p->stream_index]->time_base);
+        p->flags = AV_PKT_FLAG_KEY;
+        assert_int_equal(av_interleaved_write_frame(f, p), 0);
+    }
+    av_packet_free(&p);
+    assert_int_equal(av_write_trailer(f), 0);
+    uint8_t *bytes = NULL;
+    int size = avio_close_dyn_buf(f->pb, &bytes);
+    struct buf out = {0};
+    buf_add(&out, bytes, (size_t)size);
+    av_free(bytes);
+    f->pb = NULL;
+    avformat_free_context(f);
+    return out;
+}
+
+static void bitmap_captions_are_left_out(void **state)
+{
+    (void)state;
+    AUTO(buf_free) struct buf film = film_with_bitmaps();
+    struct media_input input = {&film, (int64_t)film.len, read_buf};
+    AUTO(media_source_free) struct media_source *source = NULL;
+    AUTO(media_timeline_free) struct media_timeline *timeline = NULL;
+    AUTO(findings_free) struct findings findings = {0};
+    assert_int_equal(media_probe(&input, &source, &timeline, &findings), 0);
+    assert_int_equal(source->streams.len, 2);
+    assert_int_equal(source->streams.data[1].kind, MEDIA_OTHER);
+    bool told = false;
+    vec_for_each (f, &findings.items) {
+        assert_true(f->severity != FINDING_ERROR);
+        told = told || (strcmp(f->kind, "unsupported_captions") == 0 && f->stream == 1);
+    }
+    assert_true(told);
+}
+
 static void reports_round_trip(void **state)
 {
     (void)state;
@@ -484,6 +541,7 @@ int main(void)
         cmocka_unit_test(damage_on_every_edge),
         cmocka_unit_test(gaps_on_every_edge),
         cmocka_unit_test(at_most_a_thousand_findings),
+        cmocka_unit_test(bitmap_captions_are_left_out),
         cmocka_unit_test(reports_round_trip),
     };
     return cmocka_run_group_tests_name("inspect", tests, NULL, NULL);

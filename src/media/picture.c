@@ -160,6 +160,17 @@ static bool fits_graph(const struct pictures *p, const AVFrame *f)
 
 // --- the flow ------------------------------------------------------------------------------
 
+// Where points are trusted every frame has its time, and inspection saw the same: a reader that
+// counts from the wrong place is found out.
+static int check_time(const struct pictures *p, const AVFrame *f, int64_t index)
+{
+    const struct media_timeline *t = p->config.timeline;
+    FAIL_IF(t->raps.len && f->pts != AV_NOPTS_VALUE && f->pts != t->pts[index],
+            ERR_CORRUPT, "frame %lld came at %lld, inspection saw it at %lld",
+            (long long)index, (long long)f->pts, (long long)t->pts[index]);
+    return 0;
+}
+
 // The next decoded frame that matters; *ret NULL when none is needed any more.
 static int read_frame(struct pictures *p, AVFrame **ret)
 {
@@ -180,6 +191,7 @@ static int read_frame(struct pictures *p, AVFrame **ret)
             continue;
         }
         FAIL_IF(index > wanted, ERR_CORRUPT, "frame %lld is missing", (long long)wanted);
+        TRY(check_time(p, f, index));
         p->fed = index + 1;
         AVFrame *own = av_frame_clone(f);
         FAIL_IF(!own, ERR_NOMEM, "a frame");

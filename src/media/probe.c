@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SIDE 8192
+#define MAX_SIDE       8192
+#define NAMED_CHANNELS 8 // more of them need names, for anybody to mix them
 
 static void copy_text(char *dst, size_t dst_bytes, const char *text)
 {
@@ -139,15 +140,24 @@ static void describe_video(AVFormatContext *format, AVStream *stream,
     copy_text(s->hdr, sizeof s->hdr, hdr_of(stream, par));
 }
 
+// Captions that are letters, and that libavcodec can read: WebVTT needs no decoder.
+static bool is_text(const AVCodecParameters *par)
+{
+    const AVCodecDescriptor *d = avcodec_descriptor_get(par->codec_id);
+    return par->codec_type == AVMEDIA_TYPE_SUBTITLE && d &&
+           (d->props & AV_CODEC_PROP_TEXT_SUB) &&
+           (par->codec_id == AV_CODEC_ID_WEBVTT || avcodec_find_decoder(par->codec_id));
+}
+
 static void describe(AVFormatContext *format, AVStream *stream, struct media_stream *s)
 {
     const AVCodecParameters *par = stream->codecpar;
     *s = (struct media_stream){
         .index = stream->index,
-        .kind = par->codec_type == AVMEDIA_TYPE_VIDEO      ? MEDIA_VIDEO
-                : par->codec_type == AVMEDIA_TYPE_AUDIO    ? MEDIA_AUDIO
-                : par->codec_type == AVMEDIA_TYPE_SUBTITLE ? MEDIA_TEXT
-                                                           : MEDIA_OTHER,
+        .kind = par->codec_type == AVMEDIA_TYPE_VIDEO   ? MEDIA_VIDEO
+                : par->codec_type == AVMEDIA_TYPE_AUDIO ? MEDIA_AUDIO
+                : is_text(par)                          ? MEDIA_TEXT
+                                                        : MEDIA_OTHER,
         .is_default = (stream->disposition & AV_DISPOSITION_DEFAULT) != 0,
         .is_attached_picture =
             (stream->disposition &
@@ -256,7 +266,23 @@ static int judge_sound(const AVStream *stream, const struct media_stream *s,
     if (!avcodec_find_decoder(stream->codecpar->codec_id)) {
         return refuse(out, "unsupported_codec", s, json_pack("{s:s}", "codec", s->codec));
     }
+    const AVChannelLayout *layout = &stream->codecpar->ch_layout;
+    if (layout->order == AV_CHANNEL_ORDER_UNSPEC &&
+        layout->nb_channels > NAMED_CHANNELS) {
+        return refuse(out, "unsupported_layout", s,
+                      json_pack("{s:i}", "channels", layout->nb_channels));
+    }
     return 0;
+}
+
+// What is left out of the package, and no fault.
+static int note_left_out(const char *kind, const struct media_stream *s, json_t *evidence,
+                         struct findings *out)
+{
+    struct finding f = finding_about_file(kind, FINDING_INFO);
+    f.stream = s->index;
+    f.evidence = evidence;
+    return findings_add(out, &f);
 }
 
 static int judge(const struct media_file *file, const struct media_source *source,
@@ -273,11 +299,14 @@ static int judge(const struct media_file *file, const struct media_source *sourc
         } else if (s->kind == MEDIA_AUDIO) {
             TRY(judge_sound(stream, s, out));
         } else if (s->kind == MEDIA_VIDEO && !s->is_attached_picture) {
-            struct finding f = finding_about_file("other_picture", FINDING_INFO);
-            f.stream = s->index;
-            f.evidence = json_pack("{s:s, s:i, s:i}", "codec", s->codec, "width",
-                                   s->width, "height", s->height);
-            TRY(findings_add(out, &f));
+            TRY(note_left_out("other_picture", s,
+                              json_pack("{s:s, s:i, s:i}", "codec", s->codec, "width",
+                                        s->width, "height", s->height),
+                              out));
+        } else if (s->kind == MEDIA_OTHER &&
+                   stream->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
+            TRY(note_left_out("unsupported_captions", s,
+                              json_pack("{s:s}", "codec", s->codec), out));
         }
     }
     return 0;
