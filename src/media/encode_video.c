@@ -234,6 +234,13 @@ static int open_job(struct job *j, const struct media_input *input)
 
 // --- the flow ------------------------------------------------------------------------------
 
+// What the verifier said of a rung; gives it up where another pass may help.
+static int heed(const struct job *j, struct rung *r, int err)
+{
+    r->given_up = err == ERR_CORRUPT && verifier_doubts(r->verifier) && !j->is_last;
+    return r->given_up ? 0 : err;
+}
+
 // One packet to its verifier and its segment.
 static int take_packet(struct job *j, size_t at)
 {
@@ -242,13 +249,8 @@ static int take_packet(struct job *j, size_t at)
     if (f && f->packet && f->packet(f->user, (int)at, j->packet)) {
         return 0; // lost
     }
-    int err = verifier_packet(r->verifier, j->packet);
-    if (err == ERR_CORRUPT && verifier_doubts(r->verifier) && !j->is_last) {
-        r->given_up = true;
-        return 0;
-    }
-    TRY(err);
-    return mux_packet(r->mux, j->packet);
+    TRY(heed(j, r, verifier_packet(r->verifier, j->packet)));
+    return r->given_up ? 0 : mux_packet(r->mux, j->packet);
 }
 
 // Takes what the encoder has ready.
@@ -274,7 +276,12 @@ static int encode_picture(struct job *j, size_t at, int64_t frame, bool starts_s
     struct rung *r = &j->rungs[at];
     r->picture->pts = ticks_at(j->config, frame);
     r->picture->pict_type = starts_segment ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
-    TRY(verifier_source(r->verifier, (struct verify_source){r->picture, starts_segment}));
+    TRY(heed(j, r,
+             verifier_source(r->verifier,
+                             (struct verify_source){r->picture, starts_segment})));
+    if (r->given_up) {
+        return 0;
+    }
     AUTO(av_frame_free) AVFrame *wrong = NULL;
     if (j->faults && j->faults->picture) {
         TRY(j->faults->picture(j->faults->user, (int)at, frame, r->picture, &wrong));
@@ -335,13 +342,11 @@ static int finish_rung(struct job *j, size_t at, struct media_encoded *ret)
     }
     TRY(mux_finish(r->mux, MUX_END_UNKNOWN, ret));
     int64_t published = ret->frames;
-    err = verifier_finish(r->verifier, ret);
-    if (err == ERR_CORRUPT && verifier_doubts(r->verifier) && !j->is_last) {
-        r->given_up = true;
+    TRY(heed(j, r, verifier_finish(r->verifier, ret)));
+    if (r->given_up) {
         media_encoded_clear(ret);
         return 0;
     }
-    TRY(err);
     int64_t planned = j->config->chunk.end_frame - j->config->chunk.start_frame;
     FAIL_IF(published != planned || ret->frames != planned, ERR_CORRUPT,
             "%s: %lld frames published, %lld verified, %lld planned", r->rendition->id,

@@ -15,7 +15,8 @@
 //    mirror image. The next sources are compared sample by sample, those farther away by the means
 //    of cells, in which slow motion adds up and noise does not. Where the quantiser is so coarse
 //    that encoders drop what does not fit (each packet says how coarse), pictures may be those
-//    beside them, and nothing can be told. Sources that are alike to 37 dB are not told apart.
+//    beside them, and nothing can be told. Sources that are alike to 37 dB, or to what the
+//    quantiser does not see, are not told apart.
 // 3. Time stamps and counts, which are exact, so that a displaced still picture is found as well
 //    when its packet moved.
 #include "media/verify.h"
@@ -33,8 +34,10 @@
 
 #define STARVED_FACTOR 2.2
 #define DISPLACED_WAY  0.6
-#define APART_LEAST    12.0 // squared grey levels between two sources
+#define APART_LEAST    12.0 // squared grey levels between two sources,
+#define APART_STEPS    0.25 // or this share of the quantiser's step, squared
 #define CELLS_APART    4.0  // the same of means
+#define CELLS_STEPS    0.2
 #define COARSE_QP      40.0 // a step of 64 grey levels
 #define REACH          8    // pictures on each side that are compared
 #define PSNR_MAX_DB    100.0
@@ -194,7 +197,7 @@ static int check_floor(struct verifier *v, const AVFrame *got, const AVFrame *so
 // Another source that the picture is rather than its own; `off` 0: none.
 struct other {
     int off; // frames behind its own
-    double mse;
+    double own, mse, apart;
 };
 
 static const struct source *source_around(const struct verifier *v, int off)
@@ -204,16 +207,25 @@ static const struct source *source_around(const struct verifier *v, int off)
                    : (ahead < v->sources.len ? &v->sources.data[ahead] : NULL);
 }
 
+// Squared grey levels that a quantiser may leave as they were. Its step doubles every six QP (ITU-T
+// H.264 8.5.9).
+static double unseen(double qp, double steps)
+{
+    double levels = exp2((qp - 4) / 6) * steps;
+    return levels * levels;
+}
+
 static void find_near(const struct verifier *v, const AVFrame *got, double own,
                       struct other *best)
 {
     const struct source *s = &v->sources.data[0];
+    double least = MAX(APART_LEAST, unseen(s->qp, APART_STEPS));
     for (int off = -1; off <= 1 && s->qp < COARSE_QP; off += 2) {
         const struct source *o = source_around(v, off);
         double apart = o ? luma_mse(v, s->picture, o->picture) : 0;
-        double mse = apart > APART_LEAST ? luma_mse(v, got, o->picture) : INFINITY;
+        double mse = apart > least ? luma_mse(v, got, o->picture) : INFINITY;
         if (mse < best->mse && verify_is_displaced(own, mse, apart)) {
-            *best = (struct other){off, mse};
+            *best = (struct other){off, own, mse, apart};
         }
     }
 }
@@ -224,12 +236,13 @@ static int find_far(const struct verifier *v, const AVFrame *got, struct other *
     AUTO(cells_clear) struct cells cells = {0};
     TRY(cells_of(got, &cells));
     double own = cells_mse(&cells, &s->cells);
+    double least = MAX(CELLS_APART, unseen(s->qp, CELLS_STEPS));
     for (int off = -REACH; off <= REACH && s->qp < COARSE_QP; off++) {
         const struct source *o = off ? source_around(v, off) : NULL;
         double apart = o ? cells_mse(&s->cells, &o->cells) : 0;
-        double mse = apart > CELLS_APART ? cells_mse(&cells, &o->cells) : INFINITY;
+        double mse = apart > least ? cells_mse(&cells, &o->cells) : INFINITY;
         if (mse < best->mse && verify_is_displaced(own, mse, apart)) {
-            *best = (struct other){off, mse};
+            *best = (struct other){off, own, mse, apart};
         }
     }
     return 0;
@@ -237,17 +250,18 @@ static int find_far(const struct verifier *v, const AVFrame *got, struct other *
 
 static int check_place(struct verifier *v, const AVFrame *got, double own)
 {
-    struct other o = {0, INFINITY};
+    struct other o = {.mse = INFINITY};
     find_near(v, got, own, &o);
     if (o.off == 0) {
         TRY(find_far(v, got, &o));
     }
     v->doubtful = o.off != 0;
-    FAIL_IF(o.off != 0, ERR_CORRUPT,
-            "%s: frame %lld is rather frame %lld (squared error %.2f, against its own "
-            "source %.2f, QP %.1f)",
-            v->rendition, (long long)v->frame, (long long)v->frame + o.off, o.mse, own,
-            v->sources.data[0].qp);
+    FAIL_IF(
+        o.off != 0, ERR_CORRUPT,
+        "%s: frame %lld is rather frame %lld (squared errors: %.2f, to its own source "
+        "%.2f, between the sources %.2f; QP %.1f)",
+        v->rendition, (long long)v->frame, (long long)v->frame + o.off, o.mse, o.own,
+        o.apart, v->sources.data[0].qp);
     return 0;
 }
 
