@@ -104,7 +104,8 @@ async function* eventIds(url, headers, lastId) {
     text = blocks.pop();
     for (const block of blocks) {
       const id = block.match(/^id: (\d+)$/m);
-      if (id) yield Number(id[1]);
+      // A block without data only says where the stream is.
+      if (id && /^data: /m.test(block)) yield Number(id[1]);
     }
   }
 }
