@@ -14,7 +14,7 @@ static int decide(const struct args *args, decide_f *how)
 {
     AUTO(store_close) struct store *store = NULL;
     AUTO(store_rollback) struct store_tx *tx = NULL;
-    int err = command_open(args, &store);
+    int err = command_look(args, &store);
     err = err < 0 ? err : store_begin(store, STORE_WRITE, &tx);
     for (size_t i = 0; err == 0 && i < args_operand_count(args); i++) {
         err = how(tx, args, args_operand(args, i));

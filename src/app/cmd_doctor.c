@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -55,19 +56,50 @@ static int check_libav(const struct args *args, struct buf *what, struct buf *hi
     return built == there;
 }
 
+// The folder, or the first above it that is there: what looks makes nothing.
+static int nearest_dir(const char *wished, char **ret)
+{
+    AUTO(cstr_free) char *path = NULL;
+    struct stat st;
+    TRY(cstr_dup(&path, wished));
+    while (stat(path, &st) < 0) {
+        if (errno != ENOENT) {
+            return err_fail_errno("%s", path);
+        }
+        char *slash = strrchr(path, '/');
+        if (!slash) {
+            return cstr_dup(ret, ".");
+        }
+        slash[slash == path] = '\0';
+    }
+    FAIL_IF(!S_ISDIR(st.st_mode), ERR_INVALID, "%s is no folder", path);
+    *ret = TAKE(path);
+    return 0;
+}
+
 static int check_data(const struct args *args, struct buf *what, struct buf *hint)
 {
-    const char *dir = command_data_dir(args);
-    int err = fs_make_dirs(dir);
-    buf_printf(what, "data folder %s can be written", dir);
-    buf_printf(hint, "choose another with --data DIR, or MARQUEE_DATA");
-    return err == 0 && access(dir, W_OK | X_OK) == 0;
+    AUTO(cstr_free) char *dir = NULL;
+    const char *wished = command_data_dir(args);
+    int err = nearest_dir(wished, &dir);
+    buf_cstr(hint, "choose another with --data DIR, or MARQUEE_DATA");
+    if (err < 0) {
+        buf_printf(what, "data folder %s: %s", wished, err_reason());
+        return 0;
+    }
+    buf_printf(what,
+               strcmp(dir, wished) == 0
+                   ? "data folder %s can be written"
+                   : "there is no data folder %s yet; it can be made in %s",
+               wished, dir);
+    return access(dir, W_OK | X_OK) == 0;
 }
 
 static int check_space(const struct args *args, struct buf *what, struct buf *hint)
 {
     struct statvfs fs = {0};
-    if (statvfs(command_data_dir(args), &fs) < 0) {
+    AUTO(cstr_free) char *dir = NULL;
+    if (nearest_dir(command_data_dir(args), &dir) < 0 || statvfs(dir, &fs) < 0) {
         buf_cstr(what, "free space of the data folder");
         return 0;
     }
@@ -81,6 +113,10 @@ static int check_links(const struct args *args, struct buf *what, struct buf *hi
 {
     const char *dir = command_data_dir(args);
     AUTO(cstr_free) char *from = NULL, *to = NULL;
+    if (!fs_exists(dir)) {
+        buf_cstr(what, "hard links: told once the data folder is there");
+        return 1;
+    }
     buf_cstr(what, "the data folder's file system has hard links");
     buf_cstr(hint, "packages are copied instead, which takes their space twice");
     if (cstr_printf(&from, "%s/.doctor-%d", dir, (int)getpid()) < 0 ||
@@ -98,8 +134,10 @@ static int check_links(const struct args *args, struct buf *what, struct buf *hi
 static int check_store(const struct args *args, struct buf *what, struct buf *hint)
 {
     AUTO(store_close) struct store *store = NULL;
-    buf_cstr(what, "the rows can be read");
-    int err = command_open(args, &store);
+    bool is_there = false;
+    int err = command_has_data(args, &is_there);
+    buf_cstr(what, err == 0 && !is_there ? "no rows yet" : "the rows can be read");
+    err = err == 0 && is_there ? command_open(args, &store) : err;
     if (err < 0) {
         buf_cstr(hint, err_reason());
     }

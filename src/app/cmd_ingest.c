@@ -19,7 +19,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FOLLOW_EVERY_MS = 150, TAKE_OVER_EVERY_US = 1000000, WAIVERS_MAX = 100 };
+enum {
+    FOLLOW_EVERY_MS = 150,
+    TAKE_OVER_EVERY_US = 1000000,
+    WAIVERS_MAX = 100,
+    CAPTIONS_BYTES_MAX = 1 << 26
+};
 
 struct wishes { // of the command line, for all its films
     json_t *ladder, *policy, *catalog;
@@ -47,6 +52,7 @@ struct session {
     struct ingest_config config;
     struct flow_workflow workflow;
     struct flow_executor *executor;
+    bool makes_data;  // the folder where there is none
     int64_t tried_us; // when it was last tried to execute
     struct wishes wishes;
     struct film *films;
@@ -105,6 +111,7 @@ static int waivers_read(const struct args *args, struct wishes *w)
         waiver->why = args_nth(args, "why", whys == 1 ? 0 : i);
         TRY(clock_parse(str_of(args_nth(args, "until", untils == 1 ? 0 : i)),
                         &waiver->until_wall_us));
+        TRY(ingest_kind_check(waiver->kind));
         FAIL_IF(!*waiver->why, ERR_INVALID, "the reason of a waiver is empty");
         FAIL_IF(waiver->until_wall_us <= clock_wall_us(), ERR_INVALID,
                 "the waiver of %s is over already", waiver->kind);
@@ -128,6 +135,17 @@ static int partner_find(struct store *store, const char *name, char **ret)
     return cstr_dup(ret, json_str_or(partner, "id", ""));
 }
 
+// Read and judged before anything begins: a film waits for an hour to be told that its captions are none.
+static int caption_import(struct session *s, const char *path,
+                          struct ingest_caption *caption)
+{
+    AUTO(buf_free) struct buf text = {0};
+    int64_t bytes = 0;
+    TRY(fs_read_file(path, CAPTIONS_BYTES_MAX, &text));
+    TRY(ingest_captions_check(buf_view(&text), caption));
+    return store_blob_import(s->store, path, NULL, NULL, &caption->blob, &bytes);
+}
+
 // FILE or FILE:LANG; a file whose name holds a colon is taken as it is where it exists.
 static int caption_add(struct session *s, const char *text)
 {
@@ -140,8 +158,8 @@ static int caption_add(struct session *s, const char *text)
     } else {
         TRY(cstr_dup(&path, text));
     }
-    int64_t bytes = 0;
-    TRY(store_blob_import(s->store, path, NULL, NULL, &caption.blob, &bytes));
+    caption.file_name = base_name(path);
+    TRY(caption_import(s, path, &caption));
     caption.file_name = arena_dup(s->wishes.arena, str_of(base_name(path)));
     FAIL_IF(!caption.file_name, ERR_NOMEM, "captions");
     return vec_push(&s->wishes.captions, caption);
@@ -202,10 +220,9 @@ static int entry_captions(struct session *s, const struct film *film, const json
         AUTO(cstr_free) char *path = NULL;
         struct ingest_caption caption = {.file_name = json_str_or(item, "file", ""),
                                          .language = json_str_or(item, "language", "")};
-        int64_t bytes = 0;
         TRY(cstr_printf(&path, "%.*s%s", (int)(base_name(film->path) - film->path),
                         film->path, caption.file_name));
-        TRY(store_blob_import(s->store, path, NULL, NULL, &caption.blob, &bytes));
+        TRY(caption_import(s, path, &caption));
         room[(*count)++] = caption;
     }
     return 0;
@@ -233,12 +250,18 @@ static int film_submit(struct session *s, struct film *film)
                                .waiver_count = s->wishes.waiver_count,
                                .captions = captions,
                                .caption_count = caption_count,
+                               .no_captions = args_has(args, "no-captions"),
                                .actor = "system"};
     TRY(store_blob_import(s->store, film->path, on_bytes, s->progress, &spec.source,
                           &spec.bytes));
     AUTO(store_rollback) struct store_tx *tx = NULL;
     TRY(store_begin(s->store, STORE_WRITE, &tx));
-    TRY(ingest_submit(tx, &spec, &film->ticket));
+    int err = ingest_submit(tx, &spec, &film->ticket);
+    FAIL_IF(err == ERR_CONFLICT && spec.title && !spec.title_id, err,
+            "%s; --title-id with that id delivers them anew for it, with --title under "
+            "the new name",
+            err_reason());
+    TRY(err);
     if (film->ticket.reused) {
         AUTO(json_free) json_t *job = NULL;
         TRY(flow_job(tx, film->ticket.job_id, &job));
@@ -279,7 +302,9 @@ static void films_submit(struct session *s, submit_f *submit)
         if (film->err < 0) {
             film->over = true;
             (void)cstr_dup(&film->reason, err_reason());
-            progress_say(s->progress, "%s: %s", film->path, err_reason());
+            bool named = film->reason && strstr(film->reason, film->path);
+            progress_say(s->progress, "%s%s%s", named ? "" : film->path,
+                         named ? "" : ": ", film->reason ? film->reason : "no memory");
         }
     }
 }
@@ -448,7 +473,7 @@ static void print_film(const json_t *film)
         const json_t *finding = json_array_get(json_object_get(film, "findings"),
                                                (size_t)json_i64_or(reason, "finding", 0));
         bool waived = !json_is_null(json_object_get(reason, "waived"));
-        printf("  %s%s: %s\n", json_str_or(finding, "kind", "?"),
+        printf("  %s%s: %s\n", ingest_kind_words(json_str_or(finding, "kind", "?")),
                waived ? " (waived)" : "", json_str_or(reason, "text", ""));
     }
 }
@@ -460,8 +485,11 @@ static int films_print(struct session *s, int *ret_code)
         json_t *film = NULL;
         TRY(film_result(s, &s->films[i], &film));
         FAIL_IF(json_array_append_new(films, film) != 0, ERR_NOMEM, "films");
-        *ret_code = worse(*ret_code, code_of(json_str_or(film, "state", "")));
-        if (!args_has(s->args, "json")) {
+        bool wrong = s->films[i].err == ERR_CONFLICT;
+        *ret_code = worse(*ret_code,
+                          wrong ? ARGS_USAGE : code_of(json_str_or(film, "state", "")));
+        // what could not be submitted has been told
+        if (!args_has(s->args, "json") && s->films[i].err == 0) {
             print_film(film);
         }
     }
@@ -518,7 +546,7 @@ static int session_open(struct session *s, const struct args *args)
         TRY(cstr_dup(&s->films[i].name, base_name(s->films[i].path)));
     }
     TRY(progress_new(&s->progress));
-    TRY(command_open(args, &s->store));
+    TRY(s->makes_data ? command_open(args, &s->store) : command_look(args, &s->store));
     s->config = (struct ingest_config){
         .store = s->store, .base_url = base_url ? base_url : "http://127.0.0.1:8080"};
     s->workflow = ingest_workflow(&s->config);
@@ -543,7 +571,7 @@ static int run(const struct args *args, submit_f *submit)
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    AUTO(session_close) struct session s = {0};
+    AUTO(session_close) struct session s = {.makes_data = submit == film_submit};
     int code = ARGS_DONE;
     int err = session_open(&s, args);
     err = err < 0 ? err : session_run(&s, submit, &code);
@@ -565,6 +593,9 @@ int ingest_run(const struct args *args)
          args_has(args, "answers") || args_has(args, "captions"))) {
         return args_wrong(args, "--title, --title-id, --answers and --captions belong to "
                                 "one film");
+    }
+    if (args_has(args, "captions") && args_has(args, "no-captions")) {
+        return args_wrong(args, "--captions or --no-captions, not both");
     }
     return run(args, film_submit);
 }

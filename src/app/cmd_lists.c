@@ -19,7 +19,7 @@ static int list_run(const struct args *args, const char *name, list_f *list, lin
     AUTO(store_close) struct store *store = NULL;
     AUTO(store_rollback) struct store_tx *tx = NULL;
     AUTO(json_free) json_t *items = NULL, *all = NULL;
-    int err = command_open(args, &store);
+    int err = command_look(args, &store);
     err = err < 0 ? err : store_begin(store, STORE_READ, &tx);
     err = err < 0 ? err : list(tx, args, &items);
     if (err == 0 && args_has(args, "json")) {
@@ -113,7 +113,7 @@ static int job_show(const struct args *args)
     AUTO(store_close) struct store *store = NULL;
     AUTO(store_rollback) struct store_tx *tx = NULL;
     AUTO(json_free) json_t *job = NULL;
-    int err = command_open(args, &store);
+    int err = command_look(args, &store);
     err = err < 0 ? err : store_begin(store, STORE_READ, &tx);
     err = err < 0 ? err : flow_job(tx, args_operand(args, 0), &job);
     if (err < 0) {

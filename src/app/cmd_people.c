@@ -116,7 +116,7 @@ static int user_password(const struct args *args, struct store *store)
 int user_password_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
-    int err = command_open(args, &store);
+    int err = command_look(args, &store);
     err = err < 0 ? err : user_password(args, store);
     return err < 0 ? command_failed(args, err) : ARGS_DONE;
 }
@@ -146,7 +146,7 @@ int user_set_run(const struct args *args)
         !args_has(args, "partner")) {
         return args_wrong(args, "--role, --plan or --partner says what is to change");
     }
-    int err = command_open(args, &store);
+    int err = command_look(args, &store);
     err = err < 0 ? err : user_set(args, store);
     return err < 0 ? command_failed(args, err) : ARGS_DONE;
 }
@@ -165,7 +165,7 @@ static int user_remove(const struct args *args, struct store *store)
 int user_remove_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
-    int err = command_open(args, &store);
+    int err = command_look(args, &store);
     err = err < 0 ? err : user_remove(args, store);
     return err < 0 ? command_failed(args, err) : ARGS_DONE;
 }
@@ -200,7 +200,7 @@ int user_link_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     char token[ACCOUNT_TOKEN_BYTES];
-    int err = command_open(args, &store);
+    int err = command_look(args, &store);
     err = err < 0 ? err : user_link(args, store, token);
     if (err < 0) {
         return command_failed(args, err);
@@ -219,7 +219,7 @@ static int people_run(const struct args *args, const char *name, people_f *list,
     AUTO(store_close) struct store *store = NULL;
     AUTO(store_rollback) struct store_tx *tx = NULL;
     AUTO(json_free) json_t *items = NULL, *all = NULL;
-    int err = command_open(args, &store);
+    int err = command_look(args, &store);
     err = err < 0 ? err : store_begin(store, STORE_READ, &tx);
     err = err < 0 ? err : list(tx, &items);
     if (err == 0 && args_has(args, "json")) {
@@ -266,6 +266,9 @@ int partner_add_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     char id[UUID_BYTES];
+    if (!args_has(args, "email")) {
+        return args_wrong(args, "--email ADDRESS says where redelivery requests go");
+    }
     int err = command_open(args, &store);
     err = err < 0 ? err : partner_add(args, store, id);
     return err < 0 ? command_failed(args, err) : print_id(args, id);

@@ -36,7 +36,7 @@ int store_collect_run(const struct args *args)
     struct ingest_retention keep = ingest_retention_usual;
     struct ingest_collected made = {0};
     keep.results_us = args_number(args, "keep-days", keep.results_us / DAY_US) * DAY_US;
-    int err = command_open(args, &store);
+    int err = command_look(args, &store);
     if (err == 0) {
         err = args_has(args, "dry-run") ? ingest_collectable(store, &keep, &made)
                                         : ingest_collect(store, &keep, NULL, NULL, &made);

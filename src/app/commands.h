@@ -16,7 +16,13 @@ args_run_f inspect_run, ingest_run, serve_run, titles_run, jobs_run, findings_ru
 
 // --data, MARQUEE_DATA, or "data" in the present folder.
 const char *command_data_dir(const struct args *);
+// Opens the folder, or makes it: for commands that begin something.
 int command_open(const struct args *, struct store **ret);
+// Opens the folder that is there, for commands that look or change what is there. ERR_NOT_FOUND: there is
+// none, and none is made.
+int command_look(const struct args *, struct store **ret);
+// ERR_INVALID: it is a file.
+int command_has_data(const struct args *, bool *ret);
 // Says why, on stderr, and gives ARGS_FAILED.
 int command_failed(const struct args *, int err);
 // Pretty JSON on stdout.

@@ -9,8 +9,10 @@
 #include "ingest/ingest.h"
 #include "viewing/viewing.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static int migrate(struct store *store)
 {
@@ -40,6 +42,36 @@ const char *command_data_dir(const struct args *args)
 int command_open(const struct args *args, struct store **ret)
 {
     return app_store_open(command_data_dir(args), ret);
+}
+
+int command_look(const struct args *args, struct store **ret)
+{
+    bool is_there = false;
+    TRY(command_has_data(args, &is_there));
+    FAIL_IF(
+        !is_there, ERR_NOT_FOUND,
+        "there is no data folder %s; --data DIR or MARQUEE_DATA names another, marquee "
+        "serve and marquee ingest make one",
+        command_data_dir(args));
+    return command_open(args, ret);
+}
+
+int command_has_data(const struct args *args, bool *ret)
+{
+    AUTO(cstr_free) char *rows = NULL;
+    const char *dir = command_data_dir(args);
+    struct stat st;
+    TRY(cstr_printf(&rows, "%s/rows.sqlite", dir));
+    if (stat(rows, &st) < 0) {
+        FAIL_IF(errno == ENOTDIR, ERR_INVALID, "%s is no folder", dir);
+        if (errno != ENOENT) {
+            return err_fail_errno("the data folder %s", dir);
+        }
+        *ret = false;
+        return 0;
+    }
+    *ret = true;
+    return 0;
 }
 
 int command_failed(const struct args *args, int err)

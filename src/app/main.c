@@ -83,6 +83,9 @@ static const struct args_option ingest_options[] = {
      .value = "FILE[:LANG]",
      .help = "Captions beside the film (SubRip, WebVTT, ASS)",
      .many = true},
+    {.name = "no-captions",
+     .kind = ARGS_NONE,
+     .help = "Takes the captions away that these bytes had"},
     SLOTS,
     DATA,
     JSON,
@@ -230,7 +233,7 @@ static const struct args_option partner_add_options[] = {
     {.name = "email",
      .kind = ARGS_TEXT,
      .value = "ADDRESS",
-     .help = "Where redelivery requests go"},
+     .help = "Where redelivery requests go (needed)"},
     DATA,
     JSON,
 };
@@ -251,7 +254,10 @@ static const struct args_command commands[] = {
      .about =
          "Beside a running service the films are submitted to it and followed; alone, "
          "the command works itself.\nThe same bytes are the same delivery: nothing is "
-         "done twice. The exit code is the worst film's."},
+         "done twice. "
+         "Their captions stay unless others are\ngiven, and so does their title: another "
+         "--title needs "
+         "its --title-id. The exit code is the worst film's."},
     {.path = "inspect",
      .summary = "Says what is in a film and what is wrong with it",
      .operands = "FILE",

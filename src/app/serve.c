@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define RETRY_EXECUTOR_MS 1000
+#define OWN_URL_BYTES     300
 
 struct service {
     struct store *store;
@@ -86,16 +87,23 @@ static int hold_folder(struct service *s)
     if (s->lock_fd < 0) {
         return err_fail_errno("the lock of the data folder");
     }
-    FAIL_IF(flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0, ERR_BUSY,
-            "another service holds %s", store_dir(s->store));
-    return 0;
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        return 0;
+    }
+    AUTO(cstr_free) char *mark_path = NULL;
+    AUTO(json_free) json_t *mark = NULL;
+    TRY(cstr_printf(&mark_path, "%s/serve.json", store_dir(s->store)));
+    bool marked = fs_exists(mark_path) && json_parse_file(&mark, mark_path, 4096) == 0;
+    FAIL(ERR_BUSY, "a service runs on %s already%s%s", store_dir(s->store),
+         marked ? ", at " : "", marked ? json_str_or(mark, "url", "") : "");
 }
 
 // Installed beside the program, or in the tree that it was built in.
 static int find_pages(const char *given, char **ret)
 {
-    static const char *const places[] = {"../share/marquee/ui", "ui/dist", "../ui/dist",
-                                         "../../ui/dist", "../../../ui/dist"};
+    static const char *const places[] = {"../share/marquee/ui", "ui/dist",
+                                         "../ui/dist",          "../../ui/dist",
+                                         "../../../ui/dist",    "../../../../ui/dist"};
     if (given) {
         return cstr_dup(ret, given);
     }
@@ -146,6 +154,15 @@ static void count_request(void *user, const struct http_done *done)
     meter_time(s->meter, "marquee.http.time", tags, done->us);
 }
 
+// Where it listens, which need not be how others reach it.
+static void own_url(const struct service *s, const struct app_serve_config *c,
+                    char ret[OWN_URL_BYTES])
+{
+    const char *bind = c->bind ? c->bind : "127.0.0.1";
+    snprintf(ret, OWN_URL_BYTES, strchr(bind, ':') ? "http://[%s]:%u" : "http://%s:%u",
+             bind, http_server_port(s->server));
+}
+
 static int start_server(struct service *s, const struct app_serve_config *c)
 {
     TRY(meter_new(&s->meter, c->meter));
@@ -166,13 +183,9 @@ static int start_server(struct service *s, const struct app_serve_config *c)
                                      .body_dir = s->uploads_dir,
                                      .workers = 16};
     TRY(http_server_start(&s->server, &http));
-    if (c->base_url) {
-        return cstr_dup(&s->base_url, c->base_url);
-    }
-    const char *bind = c->bind ? c->bind : "127.0.0.1";
-    return cstr_printf(&s->base_url,
-                       strchr(bind, ':') ? "http://[%s]:%u" : "http://%s:%u", bind,
-                       http_server_port(s->server));
+    char own[OWN_URL_BYTES];
+    own_url(s, c, own);
+    return cstr_dup(&s->base_url, c->base_url ? c->base_url : own);
 }
 
 static int start_executor(struct service *s, const struct app_serve_config *c)
@@ -277,7 +290,16 @@ int app_serve(const struct app_serve_config *config)
 {
     AUTO(service_stop) struct service s = {.lock_fd = -1, .signal_fd = -1};
     TRY(start(&s, config));
-    printf("Marquee listens on %s\n", s.base_url);
+    if (!s.ui_dir) {
+        log_warn("app",
+                 "no pages: ui/dist is not built (npm run build --prefix ui), --ui "
+                 "DIR says where they lie; the API works without");
+    }
+    char own[OWN_URL_BYTES];
+    own_url(&s, config, own);
+    bool elsewhere = strcmp(own, s.base_url) != 0;
+    printf("Marquee listens on %s%s%s%s\n", own, elsewhere ? " (reached as " : "",
+           elsewhere ? s.base_url : "", elsewhere ? ")" : "");
     fflush(stdout);
     return wait_for_end(&s, config);
 }

@@ -34,6 +34,11 @@ extern const size_t ingest_migration_count;
 enum ingest_verdict { INGEST_ACCEPT, INGEST_REVIEW, INGEST_REFUSE };
 const char *ingest_verdict_name(enum ingest_verdict); // "accept", "review", "refuse"
 
+// What people call a kind of finding: "Black picture"; the kind itself where none knows it. Static.
+const char *ingest_kind_words(const char *kind);
+// ERR_INVALID, with the nearest kind: no detector finds this one. A final * stands for any ending.
+int ingest_kind_check(const char *pattern);
+
 // What findings mean. The first rule that fits a finding decides it; what no rule fits is decided
 // by its severity (info and warning accept, error refuse). conf/policy.yaml describes the form.
 struct ingest_policy;
@@ -76,6 +81,9 @@ struct ingest_caption {
     const char *language;  // BCP 47
 };
 
+// ERR_INVALID: the file's bytes are no captions, hold no cue, or the language is no tag.
+int ingest_captions_check(struct str file, const struct ingest_caption *);
+
 // All is borrowed. The bytes are in the blob store already (store_blob_import or _adopt).
 struct ingest_spec {
     struct hash source;
@@ -93,8 +101,9 @@ struct ingest_spec {
     const struct ingest_waiver *waivers;
     size_t waiver_count;
     const struct ingest_caption *captions;
-    size_t caption_count;
-    const char *actor; // "user/<id>", "system"
+    size_t caption_count; // 0: those that these bytes had before
+    bool no_captions;     // takes them away
+    const char *actor;    // "user/<id>", "system"
 };
 
 struct ingest_ticket {
@@ -106,7 +115,8 @@ struct ingest_ticket {
 };
 
 // ERR_NOT_FOUND: no such title, partner or request, or another partner's. The file's name may be any
-// bytes: it is kept as one line of UTF-8. ERR_CONFLICT: these bytes were delivered for another title; or a waiver without
+// bytes: it is kept as one line of UTF-8. ERR_CONFLICT: these bytes were delivered for another title, or are known under another name than `title` while
+// neither title_id nor answers says that it is meant; or a waiver without
 // a reason or an end.
 int ingest_submit(struct store_tx *, const struct ingest_spec *,
                   struct ingest_ticket *ret);

@@ -124,6 +124,10 @@ static int policy_take(const struct policy_yaml *loaded, const char *file,
                      rule->kind);
             continue;
         }
+        if (ingest_kind_check(rule->kind) < 0) {
+            diag_add(diag, file, 0, "rule %u: %s", i + 1, err_reason());
+            continue;
+        }
         TRY(rule_add(policy, rule));
     }
     return diag->items.len > 0 ? diag_fail(diag, ERR_INVALID) : 0;
@@ -295,7 +299,7 @@ static enum ingest_verdict verdict_of(const struct ingest_policy *policy,
         }
     }
     *ret_rule = -1;
-    *ret_text = "Errors are refused where no rule says otherwise.";
+    *ret_text = "Viewers would see or hear this. Please export the film again.";
     return finding->severity == FINDING_ERROR ? INGEST_REFUSE : INGEST_ACCEPT;
 }
 

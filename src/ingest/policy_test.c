@@ -30,7 +30,7 @@ static const char rules[] =
     "  - {kind: black, longer_than_ms: 2000, verdict: refuse, why: Too dark.}\n"
     "  - {kind: black, share_over_ppm: 500000, verdict: review}\n"
     "  - {kind: loud*, severity: warning, verdict: review}\n"
-    "  - {kind: known_fault, verdict: accept}\n";
+    "  - {kind: not_media, verdict: accept}\n";
 
 static enum ingest_verdict verdict_of(const struct ingest_policy *policy,
                                       const char *kind, enum finding_severity severity,
@@ -58,7 +58,7 @@ static void first_fitting_rule_decides(void **state)
     assert_int_equal(verdict_of(p, "loudness_high", FINDING_INFO, 1, 9), INGEST_ACCEPT);
     assert_int_equal(verdict_of(p, "loudness_high", FINDING_WARNING, 1, 9),
                      INGEST_REVIEW);
-    assert_int_equal(verdict_of(p, "known_fault", FINDING_ERROR, 1, 9), INGEST_ACCEPT);
+    assert_int_equal(verdict_of(p, "not_media", FINDING_ERROR, 1, 9), INGEST_ACCEPT);
     assert_int_equal(verdict_of(p, "other", FINDING_ERROR, 1, 9), INGEST_REFUSE);
     assert_int_equal(verdict_of(p, "other", FINDING_WARNING, 1, 9), INGEST_ACCEPT);
 }
@@ -122,6 +122,38 @@ static void the_built_in_policy_loads(void **state)
     assert_int_equal(verdict_of(p, "black", FINDING_WARNING, 3000, 60000), INGEST_ACCEPT);
 }
 
+static void a_partner_reads_words_not_kinds(void **state)
+{
+    (void)state;
+    static const char *const errors[] = {
+        "decode_error", "corrupt_frames",  "truncated",        "not_media", "ebml_crc",
+        "vfr",          "unsupported_hdr", "unsupported_later"};
+    AUTO(ingest_policy_free) struct ingest_policy *p = NULL;
+    assert_int_equal(ingest_policy_default(&p), 0);
+    for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+        AUTO(findings_free) struct findings list = {0};
+        AUTO(json_free) json_t *why = NULL;
+        enum ingest_verdict verdict = INGEST_ACCEPT;
+        found(&list, errors[i], FINDING_ERROR, 10);
+        assert_int_equal(
+            ingest_policy_decide(p, &list, 1000000, NULL, 0, 0, &verdict, &why), 0);
+        assert_int_equal(verdict, INGEST_REFUSE);
+        const json_t *reason = json_array_get(why, 0);
+        assert_int_equal(json_is_integer(json_object_get(reason, "rule")),
+                         strcmp(errors[i], "vfr") != 0);
+        assert_non_null(strstr(json_str_or(reason, "text", ""), "Please "));
+    }
+    assert_string_equal(ingest_kind_words("black"), "Black picture");
+    assert_string_equal(ingest_kind_words("of_tomorrow"), "of_tomorrow");
+    assert_int_equal(ingest_kind_check("black"), 0);
+    assert_int_equal(ingest_kind_check("ebml_*"), 0);
+    assert_int_equal(ingest_kind_check("*"), 0);
+    assert_int_equal(ingest_kind_check("silense"), ERR_INVALID);
+    assert_non_null(strstr(err_reason(), "'silence'"));
+    assert_int_equal(ingest_kind_check("zzz*"), ERR_INVALID);
+    assert_int_equal(ingest_kind_check(""), ERR_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +162,7 @@ int main(void)
         cmocka_unit_test(json_round_trips),
         cmocka_unit_test(mistakes_are_named_by_line),
         cmocka_unit_test(the_built_in_policy_loads),
+        cmocka_unit_test(a_partner_reads_words_not_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

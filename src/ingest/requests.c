@@ -44,8 +44,7 @@ static void mail_text(struct buf *out, const struct delivery *d, const char *tit
         }
         const json_t *finding =
             json_array_get(findings, (size_t)json_i64_or(reason, "finding", 0));
-        buf_printf(out, "  - %s (%s)", json_str_or(finding, "kind", "?"),
-                   json_str_or(finding, "severity", "?"));
+        buf_printf(out, "  - %s", ingest_kind_words(json_str_or(finding, "kind", "?")));
         place_text(finding, out);
         buf_printf(out, ": %s\n", json_str_or(reason, "text", ""));
         named++;

@@ -44,6 +44,17 @@ static int language_check(const struct ingest_caption *c)
     return 0;
 }
 
+int ingest_captions_check(struct str file, const struct ingest_caption *caption)
+{
+    AUTO(buf_free) struct buf vtt = {0};
+    AUTO(diag_free) struct diag diag = {0};
+    TRY(language_check(caption));
+    int err = media_captions_convert(file, caption->file_name, &vtt, &diag);
+    FAIL_IF(err < 0 && err != ERR_NOMEM, ERR_INVALID, "captions %s",
+            err_reason()); // whose fault it is needs no telling apart
+    return err;
+}
+
 static int captions_json(const struct ingest_spec *spec, json_t **ret)
 {
     AUTO(json_free) json_t *array = json_array();
@@ -87,14 +98,21 @@ static int ladder_json(const struct ingest_spec *spec, json_t **ret)
     return media_ladder_to_json(ladder, ret);
 }
 
-static int wish_json(const struct ingest_spec *spec, json_t **ret)
+// Captions are of the film and stay with a known delivery; the rest is wished anew each time.
+static int wish_json(const struct ingest_spec *spec, const struct delivery *known,
+                     json_t **ret)
 {
     AUTO(json_free)
     json_t *waivers = NULL, *captions = NULL, *policy = NULL, *ladder = NULL;
     char hex[HASH_HEX_BYTES];
     hash_hex(&spec->source, hex);
     TRY(waivers_json(spec, &waivers));
-    TRY(captions_json(spec, &captions));
+    json_t *kept = json_object_get(known->spec, "captions");
+    if (spec->caption_count == 0 && !spec->no_captions && kept) {
+        captions = json_incref(kept);
+    } else {
+        TRY(captions_json(spec, &captions));
+    }
     TRY(policy_json(spec, &policy));
     TRY(ladder_json(spec, &ladder));
     return json_made(json_pack("{s:s, s:O, s:O, s:O, s:O}", "source", hex, "waivers",
@@ -271,11 +289,25 @@ static int request_answer(struct store_tx *tx, const struct ingest_spec *spec,
     return emit(tx, "request.answered.v1", subject, spec->actor, ticket->job_id, data);
 }
 
+// A name that is not the known title's is another film's, or a mistake: what viewers read is changed by
+// who names the title.
+static int same_name(struct store_tx *tx, const struct ingest_spec *spec,
+                     const char *title_id)
+{
+    AUTO(cstr_free) char *name = NULL;
+    if (!spec->title || spec->title_id || spec->answers) {
+        return 0;
+    }
+    TRY(title_name(tx, title_id, &name));
+    FAIL_IF(strcmp(name, spec->title) != 0, ERR_CONFLICT,
+            "these bytes are \"%s\" already, title %s", name, title_id);
+    return 0;
+}
+
 static int submit(struct store_tx *tx, const struct ingest_spec *spec,
                   struct ingest_ticket *ret)
 {
     AUTO(json_free) json_t *wish = NULL;
-    TRY(wish_json(spec, &wish));
     char title_id[UUID_BYTES] = "";
     if (spec->answers) {
         TRY(request_check(tx, spec, spec->partner, title_id));
@@ -285,16 +317,19 @@ static int submit(struct store_tx *tx, const struct ingest_spec *spec,
     struct ingest_ticket ticket = {0};
     AUTO(delivery_clear) struct delivery known = {0};
     int err = delivery_find(tx, spec, &known);
+    if (err < 0 && err != ERR_NOT_FOUND) {
+        return err;
+    }
+    TRY(wish_json(spec, &known, &wish));
     if (err == 0) {
+        TRY(same_name(tx, spec, known.title_id));
         FAIL_IF(*title_id && strcmp(title_id, known.title_id) != 0, ERR_CONFLICT,
                 "these bytes were delivered for another title (%s)", known.title_id);
         TRY(submit_known(tx, spec, wish, &known, &ticket));
-    } else if (err == ERR_NOT_FOUND) {
+    } else {
         AUTO(cstr_free) char *partner = NULL;
         TRY(title_prepare(tx, spec, title_id, &partner));
         TRY(submit_new(tx, spec, wish, title_id, partner, &ticket));
-    } else {
-        return err;
     }
     if (spec->answers) {
         TRY(request_answer(tx, spec, &ticket));

@@ -77,6 +77,16 @@ rule('no SQL, JSON, XML or HTML by formatting', (bad) => {
   }
 });
 
+rule('kinds of findings have the same words at the desk, in mails and commands', (bad) => {
+  const table = 'src/ingest/kinds.c', desk = 'ui/src/desk/text.ts';
+  const words = Object.fromEntries([...read(desk).matchAll(/'kind\.([a-z_]+)': '([^']*)'/g)].map((m) => [m[1], m[2]]));
+  const kinds = Object.fromEntries([...read(table).matchAll(/\{"([a-z_]+)", "([^"]*)"\}/g)].map((m) => [m[1], m[2]]));
+  if (Object.keys(kinds).length < 50) bad(table, 1, 'the table of kinds is not where it was');
+  for (const kind of Object.keys(kinds)) {
+    if (words[kind] !== kinds[kind]) bad(table, 1, `${kind}: '${kinds[kind]}', at the desk '${words[kind]}'`);
+  }
+});
+
 rule('names say something', (bad) => {
   for (const f of files) {
     if (/(^|\/)(utils?|helpers?|common|misc|manager)\.(c|h|ts|tsx|mjs)$/.test(f) || /_v2\./.test(f)) bad(f, 1, 'find the real name');
@@ -151,11 +161,13 @@ rule('every fuzz target has seeds and every corpus a target', (bad) => {
 
 // A finding is named where it is made, as a literal before its severity, and in the list of what files end in.
 rule('every kind of finding has words at the desk', (bad) => {
+  const table = read('src/ingest/kinds.c');
   const words = read('ui/src/desk/text.ts');
   const known = (kind) => words.includes(`'kind.${kind}':`);
   let seen = 0;
   const check = (f, line, kind) => {
     seen++;
+    if (!table.includes(`{"${kind}", "`)) bad(f, line, `${kind} is not in src/ingest/kinds.c`);
     if (!known(kind)) bad(f, line, `${kind} has no 'kind.${kind}' in ui/src/desk/text.ts`);
   };
   for (const f of c_files.filter((f) => /^src\/(media|ingest|app)\//.test(f) && !f.endsWith('_test.c'))) {

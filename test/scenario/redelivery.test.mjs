@@ -61,7 +61,7 @@ test('refused, asked for again by mail, mended, published', async (t) => {
   assert.deepEqual(mail.to, ['qc@archive.example']);
   assert.equal(mail.from, 'marquee@service.example');
   assert.match(mail.subject, /A film/);
-  assert.match(mail.text, /decode_error/);
+  assert.match(mail.text, /Damaged data at .*: Pictures here cannot be decoded/);
   assert.ok(mail.text.includes(`${url}/desk/requests/${film.request_id}`), mail.text);
 
   const [request] = marquee(['requests', '--data', data, '--json']).json.requests;
