@@ -12,6 +12,7 @@
 // the next writer of the same bytes replaces it when its size is wrong.
 #include "store/internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -71,6 +72,21 @@ void store_blobs_close(struct store_blobs **blobs)
         free(b->made);
         free(b);
     }
+}
+
+int blobs_any(struct store_blobs *b, bool *ret)
+{
+    DIR *dir = opendir(b->root);
+    if (!dir) {
+        return err_fail_errno("opening %s", b->root);
+    }
+    bool any = false;
+    for (const struct dirent *e; !any && (e = readdir(dir));) {
+        any = strlen(e->d_name) == 2 && e->d_name[0] != '.'; // "ab"
+    }
+    closedir(dir);
+    *ret = any;
+    return 0;
 }
 
 // A lock belongs to an open file description: each taker opens its own, so that threads of one

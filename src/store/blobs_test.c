@@ -350,10 +350,31 @@ static void bytes_with_another_link_stay_and_age_is_the_names(void **state)
     assert_true(store_blob_exists(f->blobs, &h));
 }
 
+// New rows would know none of the blobs, and whatever removes what no row names would begin.
+static void blobs_without_rows_are_not_taken_over(void **state)
+{
+    struct fixture *f = *state;
+    struct hash h;
+    AUTO(cstr_free) char *rows = path_in(f, "rows.sqlite");
+    AUTO(cstr_free) char *aside = path_in(f, "aside");
+    assert_int_equal(store_blob_put(f->blobs, "film", 4, &h), 0);
+    store_close(&f->store);
+    assert_int_equal(rename(rows, aside), 0);
+    assert_int_equal(store_open(&f->store, f->dir), ERR_CORRUPT);
+    assert_non_null(strstr(err_reason(), "rows.sqlite is lost"));
+    assert_false(fs_exists(rows)); // nothing was begun
+    assert_int_equal(rename(aside, rows), 0);
+    assert_int_equal(store_open(&f->store, f->dir), 0);
+    f->blobs = store_blobs_of(f->store);
+    assert_true(store_blob_exists(f->blobs, &h));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_blob_is_named_by_its_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(blobs_without_rows_are_not_taken_over, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(adopting_moves_a_file_in, setup, teardown),
         cmocka_unit_test_setup_teardown(a_torn_blob_is_mended_by_the_next_writer, setup,
                                         teardown),

@@ -52,6 +52,8 @@ extern const size_t store_migration_count;
 void blob_name(const struct hash *, char ret[BLOB_NAME_BYTES]);
 // An empty file without a name yet: its path (owned) and descriptor.
 int blob_new_file(struct store_blobs *, char **ret_path, int *ret_fd);
+// Whether a blob was ever kept here.
+int blobs_any(struct store_blobs *, bool *ret);
 // Gives a whole file its name, or removes it where the name exists. Not durable.
 int blob_keep(struct store_blobs *, const char *path, int64_t size, const struct hash *);
 // Makes a blob young, so that no collector takes it before its reference is written.

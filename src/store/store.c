@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define IDLE_LIMIT     16
@@ -59,6 +60,24 @@ static int make_rows_file(const char *path)
     return fd < 0 ? err_fail_errno("opening %s", path) : 0;
 }
 
+// Rows are there before the first blob is. New ones beside old blobs would know nothing of them: what
+// removes packages and blobs that no row names would remove every film.
+static int check_rows_are_there(struct store *s)
+{
+    struct stat st;
+    bool any = false;
+    if (stat(s->rows_path, &st) == 0 && st.st_size > 0) {
+        return 0;
+    }
+    TRY(blobs_any(s->blobs, &any));
+    FAIL_IF(
+        any, ERR_CORRUPT,
+        "%s is lost or empty, and %s/blobs is not: bring the rows back from a copy, or "
+        "name another data folder",
+        s->rows_path, s->dir);
+    return 0;
+}
+
 static int open_folder(struct store *s, const char *dir)
 {
     TRY(fs_make_dirs(dir));
@@ -73,6 +92,7 @@ static int open_folder(struct store *s, const char *dir)
     TRY(fs_make_dirs(scratch));
     AUTO(fd_close) int lock = -1;
     TRY(lock_folder(s->dir, &lock));
+    TRY(check_rows_are_there(s));
     TRY(make_rows_file(s->rows_path));
     TRY(conn_open(&s->watch, s->rows_path));
     return store_migrate(s, store_migrations, store_migration_count);
