@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// store: what the data folder no longer needs.
+// store: what the data folder no longer needs, and whether what it needs is still whole.
 #include "app/commands.h"
 #include "ingest/ingest.h"
 
@@ -42,4 +42,56 @@ int store_collect_run(const struct args *args)
                                         : ingest_collect(store, &keep, NULL, NULL, &made);
     }
     return err < 0 ? command_failed(args, err) : print_collected(args, &made);
+}
+
+// --- store check --------------------------------------------------------------------------------
+
+struct complaints {
+    const struct args *args;
+    json_t *list;
+};
+
+static void complain(void *user, const char *path, int err)
+{
+    struct complaints *c = user;
+    if (!args_has(c->args, "json")) {
+        printf("%s: %s\n", path, err == ERR_CORRUPT ? "damaged" : err_text(err));
+        return;
+    }
+    json_t *one = json_pack("{s:s, s:s}", "path", path, "code", err_name(err));
+    (void)json_array_append_new(c->list, one);
+}
+
+static int print_checked(struct complaints *c, const struct store_checked *made)
+{
+    if (!args_has(c->args, "json")) {
+        printf("%lld files, %.1f MB, %lld damaged or gone\n", (long long)made->files,
+               (double)made->bytes / 1e6, (long long)made->bad);
+        return made->bad ? ARGS_FAILED : ARGS_DONE;
+    }
+    AUTO(json_free) json_t *json = NULL;
+    bool said = json_made(json_pack("{s:i, s:I, s:I, s:O}", "schema", 1, "files",
+                                    (json_int_t)made->files, "bytes",
+                                    (json_int_t)made->bytes, "damaged", c->list),
+                          &json) == 0 &&
+                command_print(json) == ARGS_DONE;
+    return said && !made->bad ? ARGS_DONE : ARGS_FAILED;
+}
+
+int store_check_run(const struct args *args)
+{
+    AUTO(store_close) struct store *store = NULL;
+    AUTO(json_free) json_t *list = json_array();
+    struct complaints c = {.args = args, .list = list};
+    struct store_checked blobs = {0}, packages = {0};
+    int err = command_open(args, &store);
+    err = err < 0 ? err : store_blobs_check(store, complain, &c, &blobs);
+    err = err < 0 ? err : ingest_check(store, complain, &c, &packages);
+    if (err < 0) {
+        return command_failed(args, err);
+    }
+    packages.files += blobs.files;
+    packages.bytes += blobs.bytes;
+    packages.bad += blobs.bad;
+    return print_checked(&c, &packages);
 }

@@ -392,6 +392,15 @@ static const struct args_command commands[] = {
      .operands = "",
      OPTIONS(data_json),
      .run = partner_list_run},
+    {.path = "store check",
+     .summary = "Reads all that is kept, and says what the disk forgot",
+     .operands = "",
+     OPTIONS(data_json),
+     .run = store_check_run,
+     .about =
+         "Every blob and every file of a published film is compared with its hash. "
+         "Ends with 1\nwhere something is damaged or gone: bring it back from a copy, "
+         "or deliver the film anew."},
     {.path = "store collect",
      .summary = "Removes what the data folder no longer needs",
      .operands = "",

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -436,6 +437,57 @@ static void a_collection_that_is_stopped_is_not_done(void **state)
 
 #define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+// --- what the disk forgot -----------------------------------------------------------------------
+
+struct bad {
+    int count, err;
+    char path[256];
+};
+
+static void note_bad(void *user, const char *path, int err)
+{
+    struct bad *b = user;
+    b->count++;
+    b->err = err;
+    assert_int_equal(str_copy(b->path, sizeof b->path, str_of(path)), 0);
+}
+
+static void damage_is_found(void **state)
+{
+    struct folder *f = *state;
+    char title[UUID_BYTES];
+    add_title(f, title);
+    add_package(f, title, -1, true);
+    struct hash film = put(f, 0, true);
+    struct store_tx *tx = begin(f);
+    refer(tx, "ingest:a", &film);
+    assert_int_equal(store_commit(&tx), 0);
+    struct bad bad = {0};
+    struct store_checked made = {0};
+    assert_int_equal(ingest_check(f->store, note_bad, &bad, &made), 0);
+    assert_int_equal(made.files, 3);
+    assert_int_equal(store_blobs_check(f->store, note_bad, &bad, &made), 0);
+    assert_true(made.files >= 1);
+    assert_int_equal(bad.count, 0);
+
+    AUTO(cstr_free) char *segment = NULL, *name = blob_path(f, &film);
+    assert_int_equal(cstr_printf(&segment, "%s/media/%s/h264/00001.m4s", f->dir,
+                                 f->packages.data[0].hex),
+                     0);
+    assert_int_equal(chmod(segment, 0600), 0);
+    AUTO(fd_close) int fd = open(segment, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "x", 1, 9), 1);
+    assert_int_equal(ingest_check(f->store, note_bad, &bad, &made), 0);
+    assert_int_equal(made.bad, 1);
+    assert_int_equal(bad.err, ERR_CORRUPT);
+    assert_true(str_ends(str_of(bad.path), "h264/00001.m4s"));
+
+    assert_int_equal(unlink(name), 0);
+    assert_int_equal(store_blobs_check(f->store, note_bad, &bad, &made), 0);
+    assert_int_equal(made.bad, 1);
+    assert_int_equal(bad.err, ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +495,7 @@ int main(void)
         EACH(a_package_is_kept_from_when_it_was_superseded),
         EACH(who_is_killed_while_collecting_loses_nothing),
         EACH(a_collection_that_is_stopped_is_not_done),
+        EACH(damage_is_found),
     };
     return cmocka_run_group_tests_name("collect", tests, NULL, NULL);
 }

@@ -222,4 +222,7 @@ int ingest_collectable(struct store *, const struct ingest_retention *,
 // No collection came to its end in this folder for so long.
 bool ingest_collection_is_due(struct store *, int64_t every_us);
 
+// As store_blobs_check, of every file of every published package.
+int ingest_check(struct store *, store_bad_f *bad, void *user, struct store_checked *ret);
+
 #endif

@@ -136,4 +136,15 @@ int store_collect(struct store *, const struct store_collect_config *,
 typedef int store_loose_f(void *user, const struct stat *);
 int store_loose(struct store_tx *, int64_t min_age_us, store_loose_f *each, void *user);
 
+// Reads every blob that is referred to and compares it with its name. `bad` is told the path of each
+// that differs (ERR_CORRUPT), is gone (ERR_NOT_FOUND) or cannot be read. As long as it takes to read all.
+typedef void store_bad_f(void *user, const char *path, int err);
+struct store_checked {
+    int64_t files, bytes, bad;
+};
+int store_blobs_check(struct store *, store_bad_f *bad, void *user,
+                      struct store_checked *ret);
+// One file; ERR_CORRUPT where its bytes are not those of `wanted`.
+int store_file_check(const char *path, const struct hash *wanted, int64_t *ret_bytes);
+
 #endif
