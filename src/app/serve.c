@@ -266,10 +266,18 @@ static int show_progress(struct service *s)
     return flow_progress_look(tx, api_publish_progress, &s->api);
 }
 
-// Until a signal; takes over as executor once a command that was executing has ended.
+// Takes over once a command that was executing has ended; until then shows what it does.
+static int work_beside(struct service *s, const struct app_serve_config *c)
+{
+    TRY(ingest_recover(s->store)); // what that command left when it was killed
+    TRY(start_executor(s, c));
+    return s->executor ? 0 : show_progress(s);
+}
+
 static int wait_for_end(struct service *s, const struct app_serve_config *c)
 {
     struct pollfd signals = {.fd = s->signal_fd, .events = POLLIN};
+    bool failing = false;
     for (;;) {
         int ready = poll(&signals, 1, s->executor ? -1 : RETRY_EXECUTOR_MS);
         if (ready > 0) {
@@ -278,11 +286,12 @@ static int wait_for_end(struct service *s, const struct app_serve_config *c)
         if (ready < 0 && errno != EINTR) {
             return err_fail_errno("waiting");
         }
-        // A full disk, for one, is no reason to stop serving: it is tried again.
-        if (!s->executor &&
-            (start_executor(s, c) < 0 || (!s->executor && show_progress(s) < 0))) {
+        // A full disk, for one, is no reason to stop serving: it is tried again, and said once.
+        int err = s->executor ? 0 : work_beside(s, c);
+        if (err < 0 && !failing) {
             log_warn("app", "beside another executor: %s", err_reason());
         }
+        failing = err < 0;
     }
 }
 

@@ -3,7 +3,7 @@
 // minutes: 2
 //
 // A service beside a command that executes shows what the command does: progress with a remaining time
-// on the one event stream, and the publication behind it.
+// on the one event stream, and the publication behind it; and takes over where the command is killed.
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -39,7 +39,8 @@ async function* events(url, token) {
   }
 }
 
-test('a service shows the work of a command beside it', async (t) => {
+// A command that executes for some seconds, and a service beside it.
+async function beside(t) {
   const dir = folder(t), data = path.join(dir, 'data');
   const password = 'a long password';
   assert.equal(marquee(['user', 'add', 'olga', '--role', 'operator', '--password-stdin', '--data', data], { input: `${password}\n` }).code, 0);
@@ -58,11 +59,17 @@ test('a service shows the work of a command beside it', async (t) => {
     method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ name: 'olga', password }),
   });
   const { token } = await signed.json();
+  return { command, followed: events(url, token) };
+}
 
+const is_end = (event) => event.type === 'delivery.published.v1' || event.type === 'delivery.failed.v1';
+
+test('a service shows the work of a command beside it', async (t) => {
+  const { command, followed } = await beside(t);
   const progress = [];
-  for await (const event of events(url, token)) {
+  for await (const event of followed) {
     if (event.type === 'progress.v1') progress.push(event);
-    if (event.type === 'delivery.published.v1' || event.type === 'delivery.failed.v1') {
+    if (is_end(event)) {
       assert.equal(event.type, 'delivery.published.v1');
       break;
     }
@@ -73,4 +80,20 @@ test('a service shows the work of a command beside it', async (t) => {
   assert.ok(job.some((p) => p.data.remaining_us > 0), 'and how long it will take');
   assert.ok(progress.some((p) => p.data.step && p.data.step_type), 'and so did its steps');
   assert.deepEqual(await command.ended, { code: 0, signal: null });
+});
+
+test('when the command is killed, the service goes on with its work', async (t) => {
+  const { command, followed } = await beside(t);
+  let killed = false;
+  for await (const event of followed) {
+    if (event.type === 'progress.v1' && !killed) {
+      killed = true;
+      await command.kill();
+    }
+    if (is_end(event)) {
+      assert.ok(killed, 'there was progress before the end');
+      assert.equal(event.type, 'delivery.published.v1');
+      break;
+    }
+  }
 });
