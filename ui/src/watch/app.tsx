@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { Component, type ComponentChildren, type FunctionComponent } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { Button, Empty, ErrorNote, LinkButton } from '../shared/components/base';
 import { Toasts } from '../shared/components/toasts';
 import { match, usePlace, type Place } from '../shared/router';
@@ -9,6 +9,8 @@ import { Browse, MyList } from './browse';
 import { Home } from './home';
 import { Profiles } from './profiles';
 import { Search } from './search';
+import { loadLibrary } from './player/library';
+import { dropOpening, openAhead } from './player/opening';
 import { findOut, mayOperate, mayWatch, signOut, useWho } from './session';
 import { Shell } from './shell';
 import { SignIn } from './signin';
@@ -93,9 +95,12 @@ function Lost() {
   );
 }
 
-// The player and its library are most of this face's code, and wanted only by who plays.
+// The player and its library are most of this face's code, and wanted only by who plays; both are fetched at once.
 let loadedPlayer: FunctionComponent<PlayerPageProps> | null = null;
-export const loadPlayer = () => import('./player/page').then((module) => (loadedPlayer = module.PlayerPage));
+export const loadPlayer = () => {
+  loadLibrary().catch(() => {}); // the player says so
+  return import('./player/page').then((module) => (loadedPlayer = module.PlayerPage));
+};
 
 function LazyPlayer(props: PlayerPageProps) {
   const [Player, setPlayer] = useState<FunctionComponent<PlayerPageProps> | null>(() => loadedPlayer);
@@ -105,6 +110,11 @@ function LazyPlayer(props: PlayerPageProps) {
     loadPlayer().then((component) => setPlayer(() => component), setError);
   };
   useEffect(load, []);
+  useLayoutEffect(() => {
+    if (Player) return;
+    openAhead(props.id);
+    return dropOpening;
+  }, []);
   if (Player) return <Player {...props} />;
   return (
     <main id="content" class="player-boot">

@@ -15,13 +15,10 @@ import { startSession } from './session';
 startRouter('/');
 startSession();
 
-// Whoever is about to press Play has the player on its way already.
+// Whoever is about to press Play, points at it or comes to it by keyboard, has the player on its way already.
 const intent = (event: Event) => {
   if ((event.target as Element | null)?.closest?.('a[href^="/play/"]')) void loadPlayer().catch(() => {});
 };
-document.addEventListener('pointerdown', intent, { passive: true });
-document.addEventListener('keydown', (event) => {
-  if (event.key === 'Enter') intent(event);
-});
+for (const sign of ['pointerover', 'pointerdown', 'focusin']) document.addEventListener(sign, intent, { passive: true });
 
 render(<App />, document.getElementById('app')!);

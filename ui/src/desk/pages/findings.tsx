@@ -92,7 +92,7 @@ export function FindingsPage(): JSX.Element {
       ),
     },
     { id: 'subject', title: t('findings.subject'), width: 'minmax(130px, 1.3fr)', sort: (f) => nameOf(f) ?? f.subject ?? '', cell: (f) => <span class="clip"><SubjectLink subject={f.subject ?? ''} name={nameOf(f)} /></span>, wide: true },
-    { id: 'place', title: t('findings.place'), width: 'minmax(200px, 1.2fr)', sort: (f) => f.start_frame ?? f.start_pts, cell: (f) => <span class="num clip">{placeText(f)}</span>, wide: true },
+    { id: 'place', title: t('findings.place'), width: 'minmax(232px, 1.2fr)', sort: (f) => f.start_frame ?? f.start_pts, cell: (f) => <span class="num clip">{placeText(f)}</span>, wide: true },
     {
       id: 'state',
       title: t('findings.state'),

@@ -5,6 +5,7 @@ import type shaka from 'shaka-player';
 import { ApiError, type Qoe } from '../../shared/api';
 import { rate as showRate } from '../../shared/format';
 import { mediaSource } from './device';
+import { loadLibrary } from './library';
 import { qualities, since, type Counters, type Quality, type Rung } from './state';
 
 export interface Caption {
@@ -110,8 +111,6 @@ function spans(cue: shaka.text.Cue): CaptionSpan[] {
 const onTop = (cue: shaka.text.Cue): boolean =>
   cue.line !== null && cue.lineInterpretation === 1 && cue.line < 50;
 
-type Shaka = typeof shaka;
-
 export interface EngineEvents {
   onTracks(tracks: Tracks): void;
   onCaptions(): void;
@@ -121,7 +120,7 @@ export interface EngineEvents {
 export class Engine {
   private player: shaka.Player | null = null;
   private readonly keeper: Keeper;
-  private readonly library: Promise<{ default: Shaka }>;
+  private readonly prepared: Promise<void>;
   private fixed: string | null = null;
   private tracks: Tracks = noTracks;
   private captionsOn = false;
@@ -140,25 +139,15 @@ export class Engine {
     private readonly events: EngineEvents,
   ) {
     this.keeper = new Keeper(() => events.onCaptions());
-    // On its way while the server is asked for the play.
-    this.library = import('shaka-player/dist/shaka-player.dash-es2021.js') as unknown as Promise<{ default: Shaka }>;
-    this.library.catch(() => {}); // load() says so
+    // While the server is asked for the play.
+    this.prepared = this.prepare();
+    this.prepared.catch(() => {}); // load() says so
   }
 
-  async load(
-    play: { hls: string | null; dash: string | null },
-    from: number,
-    captionLanguage: string | null,
-    guessBps: number,
-  ): Promise<void> {
-    const begun = performance.now();
-    const library = await this.library;
+  private async prepare(): Promise<void> {
+    const { default: Library } = await loadLibrary();
     if (this.closed) return;
-    const { default: Library } = library;
     Library.polyfill.installAll();
-    const url = mediaSource() ? (play.dash ?? play.hls) : (play.hls ?? play.dash);
-    if (!url) throw new ApiError(0, 'no_media', 'This title has nothing to play.', 'It may still be in the making: try again later.');
-    this.manifest = url.endsWith('.mpd') ? 'DASH' : 'HLS';
     const player = new Library.Player();
     this.player = player;
     player.configure({
@@ -168,7 +157,7 @@ export class Engine {
       manifest: { retryParameters: { maxAttempts: 3, baseDelay: 400 } },
       // A measurement weighs as long as it took: with the library's half-lives of 2 and 5 s, segments that a fast link
       // brings in 40 ms each would be believed after minutes.
-      abr: { enabled: true, defaultBandwidthEstimate: guessBps, switchInterval: 4, advanced: { fastHalfLife: 0.4, slowHalfLife: 1.2 } },
+      abr: { enabled: true, switchInterval: 4, advanced: { fastHalfLife: 0.4, slowHalfLife: 1.2 } },
     });
     player.addEventListener('error', (event) => this.failed((event as unknown as { detail: shaka.util.Error }).detail));
     player.addEventListener('buffering', (event) => this.buffering((event as unknown as { buffering: boolean }).buffering));
@@ -180,7 +169,22 @@ export class Engine {
     });
     this.video.addEventListener('resize', this.look);
     await player.attach(this.video);
-    if (this.closed) return;
+  }
+
+  async load(
+    play: { hls: string | null; dash: string | null },
+    from: number,
+    captionLanguage: string | null,
+    guessBps: number,
+  ): Promise<void> {
+    const begun = performance.now();
+    const url = mediaSource() ? (play.dash ?? play.hls) : (play.hls ?? play.dash);
+    if (!url) throw new ApiError(0, 'no_media', 'This title has nothing to play.', 'It may still be in the making: try again later.');
+    this.manifest = url.endsWith('.mpd') ? 'DASH' : 'HLS';
+    await this.prepared;
+    const player = this.player;
+    if (this.closed || !player) return;
+    player.configure('abr.defaultBandwidthEstimate', guessBps);
     try {
       await player.load(url, from > 0 ? from : null);
     } catch (error) {

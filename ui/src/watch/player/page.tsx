@@ -10,8 +10,8 @@ import { forgetKept, useAfter, useTitle } from '../../shared/use';
 import { episodeMark } from '../facts';
 import { LiveCaptions, CaptionStyleDialog } from './captions';
 import { Controls, type Commands } from './controls';
-import { device } from './device';
 import { Engine, noTracks, type Tracks } from './engine';
+import { openPlay } from './opening';
 import { KeysDialog, NextCard, ProblemDialog, StatisticsPanel, TheEnd } from './panels';
 import './player.css';
 import { fillPhone, leaveFullscreen, toggleFullscreen, useFullscreen } from './screen';
@@ -106,7 +106,7 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
     };
     void (async () => {
       try {
-        mine = await plays.start(id, device(), { signal: stop.signal });
+        mine = await openPlay(id, { signal: stop.signal });
         if (stop.signal.aborted) return leave();
         setPlay(mine);
         const from = goOnFrom.current ?? startAt(mine.position_us, mine.duration_us, place.query.get('from'));
