@@ -92,6 +92,16 @@ function Preview({ shown }: { shown: Shown }) {
     box.style.transformOrigin = `${art.left + art.width / 2 - left}px ${art.top + art.height / 2 - top}px`;
     box.classList.add('grown');
   }, []);
+  useEffect(() => {
+    if (shown.by !== 'mouse') return;
+    // A mouse that goes quickly never enters the layer that has just come, and so never leaves it.
+    const onMove = (event: PointerEvent) => {
+      const under = event.target as Node;
+      if (!ref.current?.contains(under) && !place.contains(under)) hidePreview();
+    };
+    document.addEventListener('pointermove', onMove);
+    return () => document.removeEventListener('pointermove', onMove);
+  }, []);
   const playHref = `/play/${encodeURIComponent(card.id)}`;
   const href = `/title/${encodeURIComponent(card.series_id ?? card.id)}`;
   return (
