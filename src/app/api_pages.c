@@ -91,7 +91,12 @@ int api_pages_get(struct http_request *req, struct http_response *res, void *use
 {
     struct api *api = user;
     const char *path = http_request_param(req, "rest");
-    FAIL_IF(!api->ui_dir, ERR_NOT_FOUND, "this service was built without its pages");
+    if (!api->ui_dir) {
+        http_hint(res,
+                  "Build them (npm ci && npm run build in ui/), or name their folder: "
+                  "marquee serve --ui DIR");
+        FAIL(ERR_NOT_FOUND, "this service has no pages");
+    }
     if (is_ours(str_of(path))) {
         FAIL_IF(!str_starts(str_of(path), "assets/"), ERR_NOT_FOUND,
                 "nothing is at this address");

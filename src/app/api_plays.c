@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#define STREAMS_HINT "Stop watching on another screen, or wait a minute."
 #define GRANT_LIFE_S INT64_C(43200) // and three times the film's length, but …
 // … never as long as a package stays that the title does not play any more.
 #define GRANT_LIFE_MAX_S (INGEST_PACKAGE_KEPT_US / 1000000 - 86400)
@@ -158,7 +159,7 @@ int api_plays_open(struct http_request *req, struct http_response *res, void *us
     int err = viewing_play_open(tx, &spec, o.play_id);
     if (err == ERR_CONFLICT) {
         http_error_code(res, "STREAMS_USED");
-        http_hint(res, "Stop watching on another screen, or wait a minute.");
+        http_hint(res, STREAMS_HINT);
     }
     TRY(err);
     TRY(store_commit(&tx));
@@ -187,6 +188,7 @@ int api_plays_beat(struct http_request *req, struct http_response *res, void *us
     int err = viewing_play_beat(tx, id, who->user_id, who->plan_streams, &beat);
     if (err == ERR_CONFLICT) {
         http_error_code(res, "STREAMS_USED");
+        http_hint(res, STREAMS_HINT);
     }
     TRY(err);
     TRY(store_commit(&tx));
@@ -243,6 +245,5 @@ int api_plays_problem(struct http_request *req, struct http_response *res, void 
     TRY(store_begin(api->store, STORE_WRITE, &tx));
     TRY(report_problem(tx, req, id, position_us, text));
     TRY(api_commit(api, &tx));
-    http_status(res, 201);
     return http_json(res, 201, json_pack("{s:b}", "received", 1));
 }

@@ -40,6 +40,62 @@ static void sign_in_again(struct place *p)
     assert_int_equal(store_commit(&tx), 0);
 }
 
+// Said once more, apart from the table: the last line that fits a route's beginning counts. v viewer,
+// o operator, a administrator, p partner, g agent; * anybody.
+static void nobody_may_more_than_is_meant(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *who;
+        bool changes; // only of methods that change something
+    } rules[] = {
+        {"/", "*", false},
+        {"/art/", "voapg", false},
+        {API, "voa", false},
+        {API "/titles", "oa", true},
+        {API "/titles/{id}/rating", "voa", false},
+        {API "/session", "*", false},
+        {API "/session/profile", "voa", false},
+        {API "/openapi.json", "*", false},
+        {API "/uploads", "oap", false},
+        {API "/deliveries", "oap", false},
+        {API "/deliveries/{id}/again", "oa", false},
+        {API "/requests", "oap", false},
+        {API "/jobs", "oa", false},
+        {API "/findings", "oa", false},
+        {API "/history", "oa", false},
+        {API "/events", "voapg", false},
+        {API "/users", "a", false},
+        {API "/partners", "a", false},
+        {API "/plans", "a", false},
+    };
+    static const struct {
+        char letter;
+        http_roles role;
+    } letters[] = {{'v', ACCOUNT_VIEWER},
+                   {'o', ACCOUNT_OPERATOR},
+                   {'a', ACCOUNT_ADMIN},
+                   {'p', ACCOUNT_PARTNER},
+                   {'g', ACCOUNT_AGENT}};
+    for (size_t i = 0; i < api_route_count; i++) {
+        const struct http_route *route = &api_routes[i];
+        const char *who = "";
+        for (size_t k = 0; k < ARRAY_LEN(rules); k++) {
+            bool fits = str_starts(str_of(route->path), rules[k].path) &&
+                        (!rules[k].changes || route->method != HTTP_GET);
+            who = fits ? rules[k].who : who;
+        }
+        http_roles meant = HTTP_PUBLIC;
+        for (size_t k = 0; k < ARRAY_LEN(letters); k++) {
+            meant |= strchr(who, letters[k].letter) ? letters[k].role : 0;
+        }
+        if (route->roles != meant) {
+            fail_msg("%s (method %d) is not for %s alone", route->path, route->method,
+                     who);
+        }
+    }
+}
+
 static void every_route_keeps_its_roles(void **state)
 {
     struct place *p = *state;
@@ -66,6 +122,10 @@ static void every_route_keeps_its_roles(void **state)
             if (!allowed && a.status != (nobody ? 401 : 403)) {
                 fail_msg("%s %s lets %u in: %ld", methods[route->method], route->path, r,
                          a.status);
+            }
+            if (!allowed && route->method != HTTP_HEAD) { // and says what to do
+                json_t *error = json_object_get(a.json, "error");
+                assert_non_null(json_str_or(error, "hint", NULL));
             }
             if (allowed && !by_grant && (a.status == 401 || a.status == 403)) {
                 fail_msg("%s %s keeps %u out: %ld", methods[route->method], route->path,
@@ -484,6 +544,7 @@ int main(void)
 {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_may_more_than_is_meant),
         cmocka_unit_test(every_route_keeps_its_roles),
         cmocka_unit_test(streams_of_events_are_for_who_owns_them),
         cmocka_unit_test(the_document_names_every_route),

@@ -124,7 +124,10 @@ static int check_roles(struct http_request *r)
     }
     http_roles has = http_request_roles(r);
     FAIL_IF(has == 0, ERR_UNKNOWN_USER, "sign in first");
-    FAIL_IF(!(has & wanted), ERR_DENIED, "your role does not allow this");
+    if (!(has & wanted)) {
+        http_hint(&r->response, "Ask an administrator for a role that may.");
+        FAIL(ERR_DENIED, "your role does not allow this");
+    }
     return 0;
 }
 

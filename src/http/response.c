@@ -150,12 +150,31 @@ static const char *public_message(int status, int err)
     return status >= 500 ? err_text(err) : err_reason();
 }
 
+// What a person can do where the handler said nothing nearer; NULL where the message says it all.
+static const char *usual_hint(int err)
+{
+    switch (err) {
+    case ERR_UNKNOWN_USER:
+        return "Sign in, then try again.";
+    case ERR_BUSY:
+        return "Wait a moment, then try again.";
+    case ERR_THROTTLED:
+        return "Wait a minute, then try again.";
+    case ERR_NO_SPACE:
+        return "Make room on the service's disk, then try again.";
+    default:
+        return err_http_status(err) == 500
+                   ? "Try again. If it fails again, the service's log says why."
+                   : NULL;
+    }
+}
+
 static void describe_error(struct http_response *res, int status, int err)
 {
     const char *code = res->code ? res->code : err_name(err);
     const char *message =
         arena_dup(res->request->arena, str_of(public_message(status, err)));
-    const char *hint = res->hint;
+    const char *hint = res->hint ? res->hint : usual_hint(err);
     response_clear(res);
     res->status = status;
     json_t *body = json_pack("{s:{s:s, s:s, s:s?}}", "error", "code", code, "message",
