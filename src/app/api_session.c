@@ -92,6 +92,10 @@ int api_link_use(struct http_request *req, struct http_response *res, void *user
     struct api *api = user;
     char token[ACCOUNT_TOKEN_BYTES];
     struct account_who who;
+    if (http_request_method(req) == HTTP_HEAD) {
+        return api_done(
+            res); // who looks whether it is there (a mail's scanner, a chat) does not use it up
+    }
     int err = use_link(api, http_request_param(req, "token"), token);
     http_status(res, 303);
     if (err == ERR_NOT_FOUND) {
