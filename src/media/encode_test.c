@@ -476,6 +476,17 @@ static void sound_keeps_its_place(void **state)
          .sample_rate = 8000,
          .sound_start = 0,
          .sound_end = 2},
+        // Stamps that leap by two hours in the middle: no sound of a film of four seconds is there.
+        {.width = 64,
+         .height = 64,
+         .format = AV_PIX_FMT_YUV420P,
+         .frames = 100,
+         .channels = 2,
+         .sample_rate = 48000,
+         .sound_start = 0,
+         .sound_end = 4,
+         .jump_at = 1.5,
+         .jump = 7200},
     };
     for (size_t i = 0; i < ARRAY_LEN(films); i++) {
         const struct made_film *m = &films[i];
@@ -494,6 +505,7 @@ static void sound_keeps_its_place(void **state)
         assert_true(fabs((double)(last->pts + last->nb_samples) / 48000 - end) < 0.03);
         assert_int_equal(last->ch_layout.nb_channels, MIN(m->channels, 2));
         assert_true(power(&got, m->sound_start + 0.05, m->sound_start + 0.95) > 0.01);
+        assert_true(power(&got, m->sound_end - 0.5, m->sound_end - 0.05) > 0.01);
         if (m->sound_start > 0) {
             assert_true(power(&got, 0, m->sound_start - 0.03) < 1e-6);
             assert_true(power(&got, m->gap_start + 0.06, m->gap_end - 0.06) < 1e-6);

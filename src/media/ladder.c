@@ -237,6 +237,11 @@ static void check_video(const struct check *c, const struct media_ladder *l, siz
     check_range(c, part, "crf", r->crf, codec->crf_min, codec->crf_max);
     check_range(c, part, "max_kbps", (double)r->max_bps / 1000, 50, 400000);
     check_range(c, part, "buffer_ms", (double)r->buffer_ms, 250, 20000);
+    double bits = (double)r->max_bps * (double)r->buffer_ms / 1000;
+    if (bits > INT32_MAX) { // libavcodec counts them in an int
+        mistake(c, part, "buffer_ms", "a bucket of %.0f Mbit, over %d", bits / 1e6,
+                INT32_MAX / 1000000);
+    }
     for (size_t i = 0; i < at; i++) {
         const struct media_video_rung *o = &l->video.data[i];
         if (strcmp(o->codec, r->codec) == 0 && o->height == r->height &&

@@ -203,7 +203,8 @@ static void write_sound(const struct made_film *m, AVFormatContext *f, AVStream 
                 *to++ = (int16_t)lround(8000 * sin(2 * M_PI * TONE_HZ * t));
             }
         }
-        frame->pts = at;
+        bool jumped = m->jump > 0 && seconds >= m->jump_at;
+        frame->pts = at + (jumped ? llround(m->jump * m->sample_rate) : 0);
         drain(f, s, c, frame);
     }
     drain(f, s, c, NULL);

@@ -28,6 +28,7 @@ struct made_film {
     int sample_rate;
     double sound_start, sound_end; // seconds on the film's clock
     double gap_start, gap_end;     // no packets in between; equal: no gap
+    double jump_at, jump;          // from then on, stamps say so many seconds more
 };
 
 // The luma (8-bit, limited range) that frame `n` has at x, y of the picture as coded.

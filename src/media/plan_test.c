@@ -62,6 +62,9 @@ static void mistakes_have_file_and_line(void **state)
         {HEAD "video:\n  - codec: av1\n    height: 240\n    preset: 10\n    crf: 30\n    "
               "max_kbps: 9223372036854775807\n    buffer_ms: 2000\naudio: []\n",
          9, "max_kbps"},
+        {HEAD "video:\n  - codec: h264\n    height: 2160\n    preset: fast\n    crf: 10\n"
+              "    max_kbps: 400000\n    buffer_ms: 20000\naudio: []\n",
+         10, "bucket"},
         {HEAD "video:\n" RUNG "audio:\n  - {codec: mp3, kbps: 128}\n", 7, "mp3"},
         {"segment_ms: 4000\nchunk_ms: 100\npsnr_floor_db: 24\nvideo:\n" RUNG
          "audio: []\n",
