@@ -276,7 +276,9 @@ int api_limit(struct http_request *req, int otherwise, int *ret)
 {
     const char *text = http_request_query(req, "limit");
     int64_t limit = otherwise;
-    TRY(text ? api_number(text, 1, 1000, &limit) : 0);
+    if (text && api_number(text, 1, 1000, &limit) < 0) {
+        FAIL(ERR_INVALID, "'limit': %s", err_reason());
+    }
     *ret = (int)limit;
     return 0;
 }

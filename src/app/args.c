@@ -240,11 +240,12 @@ static int arguments_parse(struct args *args, int argc, char *const *argv, int a
     size_t count = args->operands.len;
     const struct args_command *command = args->command;
     if (count > command->operands_max) {
-        return args_wrong(args, "'%s' is too much",
-                          args->operands.data[command->operands_max]);
+        return args_wrong(args, "'%s' is one too many: it takes %s",
+                          args->operands.data[command->operands_max],
+                          *command->operands ? command->operands : "none");
     }
     return count < command->operands_min
-               ? args_wrong(args, "%s is missing", command->operands)
+               ? args_wrong(args, "it wants %s, and none was given", command->operands)
                : 0;
 }
 

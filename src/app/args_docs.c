@@ -28,7 +28,8 @@ void args_help_all(const struct args_command *commands, size_t count, struct buf
         pad(out, strlen(c->path), 18);
         buf_printf(out, "%s\n", c->summary);
     }
-    buf_cstr(out, "\nmarquee COMMAND --help says more. ");
+    buf_cstr(out,
+             "\nmarquee COMMAND --help says more, marquee --version which one this is. ");
     buf_cstr(out, exits);
 }
 

@@ -23,7 +23,8 @@ enum {
     FOLLOW_EVERY_MS = 150,
     TAKE_OVER_EVERY_US = 1000000,
     WAIVERS_MAX = 100,
-    CAPTIONS_BYTES_MAX = 1 << 26
+    CAPTIONS_BYTES_MAX = 1 << 26,
+    AHEAD_MAX = 200
 };
 
 struct wishes { // of the command line, for all its films
@@ -343,12 +344,47 @@ static void film_ended(struct session *s, struct film *film, const json_t *job)
     }
 }
 
+static bool is_ours(const struct session *s, const char *job)
+{
+    for (size_t i = 0; i < s->film_count; i++) {
+        if (strcmp(s->films[i].ticket.job_id, job) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// None of our films has a step that runs: names the job that has, an earlier command's perhaps.
+static int name_ahead(struct session *s, struct store_tx *tx)
+{
+    AUTO(json_free) json_t *jobs = NULL;
+    TRY(flow_jobs(tx, NULL, AHEAD_MAX, &jobs));
+    for (size_t i = json_array_size(jobs); i-- > 0;) { // the oldest first
+        const json_t *job = json_array_get(jobs, i);
+        const char *id = json_str_or(job, "id", ""),
+                   *subject = json_str_or(job, "subject", "");
+        AUTO(json_free) json_t *whole = NULL, *delivery = NULL;
+        if (strcmp(json_str_or(job, "state", ""), "running") != 0 || is_ours(s, id)) {
+            continue;
+        }
+        TRY(flow_job(tx, id, &whole));
+        if (!progress_runs(whole)) {
+            continue;
+        }
+        const char *slash = strchr(subject, '/');
+        (void)ingest_delivery(tx, slash ? slash + 1 : "", &delivery);
+        progress_behind(s->progress, json_str_or(delivery, "file_name", subject), whole);
+        break;
+    }
+    return 0;
+}
+
 // How many films are still on their way.
 static int films_look(struct session *s, size_t *ret_open)
 {
     AUTO(store_rollback) struct store_tx *tx = NULL;
     TRY(store_begin(s->store, STORE_READ, &tx));
-    size_t open = 0;
+    size_t open = 0, moving = 0;
     for (size_t i = 0; i < s->film_count; i++) {
         struct film *film = &s->films[i];
         if (film->over) {
@@ -358,10 +394,14 @@ static int films_look(struct session *s, size_t *ret_open)
         TRY(flow_job(tx, film->ticket.job_id, &job));
         if (strcmp(json_str_or(job, "state", ""), "running") == 0) {
             progress_job(s->progress, film->name, job);
+            moving += progress_runs(job) ? 1 : 0;
             open++;
         } else {
             film_ended(s, film, job);
         }
+    }
+    if (open > 0 && moving == 0) {
+        TRY(name_ahead(s, tx));
     }
     *ret_open = open;
     return 0;
@@ -575,6 +615,7 @@ static int run(const struct args *args, submit_f *submit)
     int code = ARGS_DONE;
     int err = session_open(&s, args);
     err = err < 0 ? err : session_run(&s, submit, &code);
+    progress_free(&s.progress); // clears its bars, and must not clear what is said next
     if (err == ERR_INVALID) {
         return args_wrong(args, "%s", err_reason());
     }

@@ -295,22 +295,11 @@ static int report_json(struct film *film, const struct media_report *report,
 
 static void finding_line(const json_t *finding, struct buf *out)
 {
-    const json_t *frame = json_object_get(finding, "start_frame");
-    const json_t *pts = json_object_get(finding, "start_pts");
-    const json_t *tb = json_object_get(finding, "time_base");
-    json_int_t den = json_integer_value(json_array_get(tb, 1));
-    buf_printf(out, "  %-8s %-24s", json_str_or(finding, "severity", "?"),
-               json_str_or(finding, "kind", "?"));
-    if (json_is_integer(pts) && den > 0) {
-        buf_char(out, ' ');
-        command_time((int64_t)((__int128)json_integer_value(pts) * 1000000 *
-                               json_integer_value(json_array_get(tb, 0)) / den),
-                     out);
-    }
-    if (json_is_integer(frame)) {
-        buf_printf(out, "  frames %lld to %lld", (long long)json_integer_value(frame),
-                   (long long)json_integer_value(json_object_get(finding, "end_frame")));
-    }
+    AUTO(buf_free) struct buf place = {0};
+    command_place(finding, &place);
+    buf_printf(out, "  %-8s %s%s%s", json_str_or(finding, "severity", "?"),
+               ingest_kind_words(json_str_or(finding, "kind", "?")),
+               place.len ? "  " : "", place.len ? place.data : "");
     const char *reason =
         json_str_or(json_object_get(finding, "evidence"), "reason", NULL);
     buf_printf(out, "%s%s\n", reason ? "  " : "", reason ? reason : "");
@@ -350,10 +339,10 @@ static int print_for_people(const json_t *report, const char *file)
 {
     AUTO(buf_free) struct buf out = {0};
     const json_t *list = json_object_get(report, "streams");
-    buf_printf(&out, "%s: %s, %lld frames, %zu shots\n", file,
+    size_t shots = json_array_size(json_object_get(report, "shots"));
+    buf_printf(&out, "%s: %s, %lld frames, %zu shot%s\n", file,
                json_str_or(report, "verdict", "?"),
-               (long long)json_i64_or(report, "frames", 0),
-               json_array_size(json_object_get(report, "shots")));
+               (long long)json_i64_or(report, "frames", 0), shots, shots == 1 ? "" : "s");
     for (size_t i = 0; i < json_array_size(list); i++) {
         stream_line(json_array_get(list, i), &out);
     }
@@ -362,7 +351,8 @@ static int print_for_people(const json_t *report, const char *file)
         loudness_line(json_array_get(list, i), &out);
     }
     list = json_object_get(report, "findings");
-    buf_printf(&out, "%zu findings\n", json_array_size(list));
+    buf_printf(&out, "%zu finding%s\n", json_array_size(list),
+               json_array_size(list) == 1 ? "" : "s");
     for (size_t i = 0; i < json_array_size(list); i++) {
         finding_line(json_array_get(list, i), &out);
     }

@@ -9,32 +9,105 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef int list_f(struct store_tx *, const struct args *, json_t **ret);
-typedef void line_f(const json_t *item);
+
+enum { COLUMNS_MAX = 8 };
+struct column {
+    const char *head;
+    int width; // 0 for the last, which is as wide as it is
+};
+// What stands in the columns. Texts of its own go to `own`, which outlives the line.
+typedef void line_f(const json_t *item, const char *cells[COLUMNS_MAX], struct buf *own);
+
+struct list {
+    const char *name; // in JSON
+    struct column columns[COLUMNS_MAX];
+    list_f *list;
+    line_f *line;
+};
+
+// Padded by characters, not by bytes.
+static void print_row(const struct column *columns, const char *const *cells)
+{
+    for (size_t i = 0; i < COLUMNS_MAX && columns[i].head; i++) {
+        int wide = 0;
+        for (const char *p = cells[i]; *p; p++) {
+            wide += ((unsigned char)*p & 0xC0) != 0x80;
+        }
+        bool last = i + 1 == COLUMNS_MAX || !columns[i + 1].head;
+        printf("%s%*s", cells[i], last ? 0 : MAX(columns[i].width - wide, 0) + 2, "");
+    }
+    printf("\n");
+}
+
+// The head of the table is for people: a terminal.
+static int print_table(const struct list *of, const json_t *items)
+{
+    const char *cells[COLUMNS_MAX] = {0};
+    if (isatty(STDOUT_FILENO)) {
+        for (size_t i = 0; i < COLUMNS_MAX; i++) {
+            cells[i] = of->columns[i].head;
+        }
+        print_row(of->columns, cells);
+    }
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        AUTO(buf_free) struct buf own = {0};
+        of->line(json_array_get(items, i), cells, &own);
+        TRY(own.err);
+        print_row(of->columns, cells);
+    }
+    return 0;
+}
 
 // {"schema":1,"<name>":[…]}, or a line for each.
-static int list_run(const struct args *args, const char *name, list_f *list, line_f *line)
+static int list_run(const struct args *args, const struct list *of)
 {
     AUTO(store_close) struct store *store = NULL;
     AUTO(store_rollback) struct store_tx *tx = NULL;
     AUTO(json_free) json_t *items = NULL, *all = NULL;
     int err = command_look(args, &store);
     err = err < 0 ? err : store_begin(store, STORE_READ, &tx);
-    err = err < 0 ? err : list(tx, args, &items);
+    err = err < 0 ? err : of->list(tx, args, &items);
     if (err == 0 && args_has(args, "json")) {
-        err = json_made(json_pack("{s:i, s:O}", "schema", 1, name, items), &all);
+        err = json_made(json_pack("{s:i, s:O}", "schema", 1, of->name, items), &all);
         if (err == 0) {
             return command_print(all);
         }
     }
-    if (err < 0) {
-        return command_failed(args, err);
+    err = err < 0 ? err : print_table(of, items);
+    return err < 0 ? command_failed(args, err) : ARGS_DONE;
+}
+
+// What a job or finding is about, in words: "film" and "title" join the item.
+static int name_subject(struct store_tx *tx, json_t *item)
+{
+    static const char delivery_prefix[] = "delivery/", title_prefix[] = "title/";
+    const char *subject = json_str_or(item, "subject", "");
+    AUTO(json_free) json_t *delivery = NULL;
+    struct catalog_title title = {0};
+    const char *film = NULL, *name = NULL;
+    if (strncmp(subject, delivery_prefix, sizeof delivery_prefix - 1) == 0 &&
+        ingest_delivery(tx, subject + sizeof delivery_prefix - 1, &delivery) == 0) {
+        film = json_str_or(delivery, "file_name", NULL);
+        name = json_str_or(delivery, "title", NULL);
+    } else if (strncmp(subject, title_prefix, sizeof title_prefix - 1) == 0 &&
+               catalog_title(tx, subject + sizeof title_prefix - 1, &title) == 0) {
+        name = title.name;
     }
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        line(json_array_get(items, i));
+    FAIL_IF((film && json_object_set_new(item, "film", json_string(film)) != 0) ||
+                (name && json_object_set_new(item, "title", json_string(name)) != 0),
+            ERR_NOMEM, "a list");
+    return 0;
+}
+
+static int name_subjects(struct store_tx *tx, json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        TRY(name_subject(tx, json_array_get(list, i)));
     }
-    return ARGS_DONE;
+    return 0;
 }
 
 static const char *text(const json_t *item, const char *key)
@@ -53,15 +126,29 @@ static int titles_list(struct store_tx *tx, const struct args *args, json_t **re
     return catalog_list(tx, &all, &query, ret);
 }
 
-static void title_line(const json_t *t)
+static void title_line(const json_t *t, const char *cells[COLUMNS_MAX], struct buf *own)
 {
-    printf("%s  %-7s  %-6s  %s\n", text(t, "id"), text(t, "kind"), text(t, "quality"),
-           text(t, "name"));
+    (void)own;
+    bool series = strcmp(text(t, "kind"), "series") == 0;
+    const char *state = json_str_or(t, "withdrawn", NULL)   ? "withdrawn"
+                        : json_str_or(t, "published", NULL) ? "published"
+                        : series                            ? "-"
+                                                            : "unpublished";
+    cells[0] = text(t, "id");
+    cells[1] = text(t, "kind");
+    cells[2] = state;
+    cells[3] = text(t, "quality");
+    cells[4] = text(t, "name");
 }
 
 int titles_run(const struct args *args)
 {
-    return list_run(args, "titles", titles_list, title_line);
+    static const struct list list = {
+        "titles",
+        {{"ID", 36}, {"KIND", 7}, {"STATE", 11}, {"QUALITY", 7}, {"NAME", 0}},
+        titles_list,
+        title_line};
+    return list_run(args, &list);
 }
 
 // --- deliveries -------------------------------------------------------------------------------------
@@ -73,32 +160,79 @@ static int deliveries_list(struct store_tx *tx, const struct args *args, json_t 
     return ingest_deliveries(tx, &query, ret);
 }
 
-static void delivery_line(const json_t *d)
+static void delivery_line(const json_t *d, const char *cells[COLUMNS_MAX],
+                          struct buf *own)
 {
-    printf("%s  %-9s  %-8s  %s  %s\n", text(d, "id"), text(d, "state"),
-           text(d, "verdict"), text(d, "title"), text(d, "file_name"));
+    (void)own;
+    cells[0] = text(d, "id");
+    cells[1] = text(d, "state");
+    cells[2] = text(d, "verdict");
+    cells[3] = text(d, "file_name");
+    cells[4] = text(d, "title");
 }
 
 int deliveries_run(const struct args *args)
 {
-    return list_run(args, "deliveries", deliveries_list, delivery_line);
+    static const struct list list = {
+        "deliveries",
+        {{"ID", 36}, {"STATE", 9}, {"VERDICT", 7}, {"FILM", 28}, {"TITLE", 0}},
+        deliveries_list,
+        delivery_line};
+    return list_run(args, &list);
 }
 
 // --- jobs -------------------------------------------------------------------------------------------
 
-static int jobs_list(struct store_tx *tx, const struct args *args, json_t **ret)
+// A job that runs is "waiting" while others' steps come first, and "stopped" while no process works on the
+// folder: its row says "running" until it ends.
+static int say_if_it_moves(struct store_tx *tx, json_t *job, bool executed)
 {
-    return flow_jobs(tx, args_text(args, "subject", NULL),
-                     (int)args_number(args, "limit", 50), ret);
+    AUTO(json_free) json_t *whole = NULL;
+    bool moves = false;
+    if (strcmp(text(job, "state"), "running") != 0) {
+        return 0;
+    }
+    TRY(flow_job(tx, text(job, "id"), &whole));
+    const json_t *steps = json_object_get(whole, "steps");
+    for (size_t i = 0; i < json_array_size(steps) && !moves; i++) {
+        moves = strcmp(text(json_array_get(steps, i), "state"), "running") == 0;
+    }
+    const char *now = !executed ? "stopped" : moves ? "running" : "waiting";
+    FAIL_IF(json_object_set_new(job, "now", json_string(now)) != 0, ERR_NOMEM, "a job");
+    return 0;
 }
 
-static void job_line(const json_t *job)
+static int jobs_list(struct store_tx *tx, const struct args *args, json_t **ret)
 {
-    printf("%s  %-9s %3d %%  %s%s%s\n", text(job, "id"), text(job, "state"),
-           (int)(json_number_value(json_object_get(job, "progress")) * 100),
-           text(job, "subject"), json_str_or(job, "error", NULL) ? "  " : "",
-           json_str_or(job, "error", ""));
+    AUTO(json_free) json_t *list = NULL;
+    TRY(flow_jobs(tx, args_text(args, "subject", NULL),
+                  (int)args_number(args, "limit", 50), &list));
+    bool executed = flow_is_executed(command_data_dir(args));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        TRY(say_if_it_moves(tx, json_array_get(list, i), executed));
+    }
+    TRY(name_subjects(tx, list));
+    *ret = TAKE(list);
+    return 0;
 }
+
+static void job_line(const json_t *job, const char *cells[COLUMNS_MAX], struct buf *own)
+{
+    buf_printf(own, "%3d %%",
+               (int)(json_number_value(json_object_get(job, "progress")) * 100));
+    cells[0] = text(job, "id");
+    cells[1] = json_str_or(job, "now", text(job, "state"));
+    cells[2] = own->data ? own->data : "";
+    cells[3] = text(job, "film");
+    cells[4] = text(job, "title");
+    cells[5] = json_str_or(job, "error", "");
+}
+
+static const struct list jobs = {
+    "jobs",
+    {{"ID", 36}, {"STATE", 9}, {"DONE", 5}, {"FILM", 28}, {"TITLE", 28}, {"ERROR", 0}},
+    jobs_list,
+    job_line};
 
 static void step_line(const json_t *step)
 {
@@ -116,6 +250,8 @@ static int job_show(const struct args *args)
     int err = command_look(args, &store);
     err = err < 0 ? err : store_begin(store, STORE_READ, &tx);
     err = err < 0 ? err : flow_job(tx, args_operand(args, 0), &job);
+    err = err < 0 ? err : name_subject(tx, job);
+    err = err < 0 ? err : say_if_it_moves(tx, job, flow_is_executed(store_dir(store)));
     if (err < 0) {
         return command_failed(args, err);
     }
@@ -124,7 +260,10 @@ static int job_show(const struct args *args)
                    ? command_print(job)
                    : ARGS_FAILED;
     }
-    job_line(job);
+    AUTO(json_free) json_t *alone = json_pack("[O]", job);
+    if (!alone || print_table(&jobs, alone) < 0) {
+        return ARGS_FAILED;
+    }
     const json_t *steps = json_object_get(job, "steps");
     for (size_t i = 0; i < json_array_size(steps); i++) {
         step_line(json_array_get(steps, i));
@@ -134,8 +273,7 @@ static int job_show(const struct args *args)
 
 int jobs_run(const struct args *args)
 {
-    return args_operand_count(args) > 0 ? job_show(args)
-                                        : list_run(args, "jobs", jobs_list, job_line);
+    return args_operand_count(args) > 0 ? job_show(args) : list_run(args, &jobs);
 }
 
 // --- findings -----------------------------------------------------------------------------------------
@@ -146,23 +284,43 @@ static int findings_list(struct store_tx *tx, const struct args *args, json_t **
                                       .kind = args_text(args, "kind", NULL),
                                       .state = args_text(args, "state", NULL),
                                       .limit = (int)args_number(args, "limit", 100)};
-    return bus_findings_list(tx, &query, ret);
+    AUTO(json_free) json_t *list = NULL;
+    TRY(bus_findings_list(tx, &query, &list));
+    TRY(name_subjects(tx, list));
+    *ret = TAKE(list);
+    return 0;
 }
 
-static void finding_line(const json_t *f)
+// A viewer's words stand behind the place.
+static void finding_line(const json_t *f, const char *cells[COLUMNS_MAX], struct buf *own)
 {
-    const json_t *frame = json_object_get(f, "start_frame");
-    printf("%s  %-7s %-8s %-24s %s", text(f, "id"), text(f, "state"), text(f, "severity"),
-           text(f, "kind"), text(f, "subject"));
-    if (json_is_integer(frame)) {
-        printf("  frame %lld", (long long)json_integer_value(frame));
+    const char *said = json_str_or(json_object_get(f, "evidence"), "text", NULL);
+    command_place(f, own);
+    if (said) {
+        buf_printf(own, "%s%s", own->len ? ": " : "", said);
     }
-    printf("\n");
+    cells[0] = text(f, "id");
+    cells[1] = text(f, "state");
+    cells[2] = text(f, "severity");
+    cells[3] = ingest_kind_words(text(f, "kind"));
+    cells[4] = text(f, "film");
+    cells[5] = text(f, "title");
+    cells[6] = own->data ? own->data : "-";
 }
 
 int findings_run(const struct args *args)
 {
-    return list_run(args, "findings", findings_list, finding_line);
+    static const struct list list = {"findings",
+                                     {{"ID", 36},
+                                      {"STATE", 6},
+                                      {"SEVERITY", 8},
+                                      {"KIND", 24},
+                                      {"FILM", 24},
+                                      {"TITLE", 24},
+                                      {"PLACE", 0}},
+                                     findings_list,
+                                     finding_line};
+    return list_run(args, &list);
 }
 
 // --- requests -----------------------------------------------------------------------------------------
@@ -174,13 +332,22 @@ static int requests_list(struct store_tx *tx, const struct args *args, json_t **
     return ingest_requests(tx, &query, ret);
 }
 
-static void request_line(const json_t *r)
+static void request_line(const json_t *r, const char *cells[COLUMNS_MAX], struct buf *own)
 {
-    printf("%s  %-8s  %zu findings  %s\n", text(r, "id"), text(r, "state"),
-           json_array_size(json_object_get(r, "findings")), text(r, "title"));
+    size_t count = json_array_size(json_object_get(r, "findings"));
+    buf_printf(own, "%zu finding%s", count, count == 1 ? "" : "s");
+    cells[0] = text(r, "id");
+    cells[1] = text(r, "state");
+    cells[2] = own->data ? own->data : "";
+    cells[3] = text(r, "title");
 }
 
 int requests_run(const struct args *args)
 {
-    return list_run(args, "requests", requests_list, request_line);
+    static const struct list list = {
+        "requests",
+        {{"ID", 36}, {"STATE", 8}, {"AGAINST", 12}, {"TITLE", 0}},
+        requests_list,
+        request_line};
+    return list_run(args, &list);
 }

@@ -8,13 +8,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum { PASSWORD_BYTES_MAX = 1000 };
 static const int64_t link_lifetime_us = INT64_C(7) * 24 * 3600 * 1000000;
 
 // One line, without its end.
-static int password_read(struct buf *out)
+static int password_line(struct buf *out)
 {
     char chunk[256];
     for (;;) {
@@ -27,6 +28,9 @@ static int password_read(struct buf *out)
         }
         buf_add(out, chunk, n > 0 ? (size_t)n : 0);
         TRY(out->err);
+        if (n > 0 && memchr(chunk, '\n', (size_t)n)) {
+            break;
+        }
         FAIL_IF(out->len > PASSWORD_BYTES_MAX, ERR_LIMIT, "a password over %d bytes",
                 PASSWORD_BYTES_MAX);
     }
@@ -39,6 +43,35 @@ static int password_read(struct buf *out)
     return 0;
 }
 
+// Asked for at a terminal, where it is not shown.
+static int password_ask(const char *what, struct buf *out)
+{
+    struct termios shown, hidden;
+    FAIL_IF(tcgetattr(STDIN_FILENO, &shown) < 0, ERR_INVALID,
+            "the password comes by --password-stdin, or is typed at a terminal");
+    hidden = shown;
+    hidden.c_lflag &= ~(tcflag_t)(ECHO | ISIG); // nobody ends it while nothing is shown
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+    fprintf(stderr, "%s: ", what);
+    int err = password_line(out);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+    fputc('\n', stderr);
+    return err;
+}
+
+static int password_asked(char ret[ACCOUNT_PASSWORD_HASH_BYTES])
+{
+    AUTO(buf_free) struct buf once = {0}, again = {0};
+    TRY(password_ask("New password", &once));
+    TRY(password_ask("Again", &again));
+    bool same = strcmp(once.data, again.data) == 0;
+    int err = same ? account_password_hash(once.data, ret)
+                   : err_fail(ERR_INVALID, "the two passwords differ");
+    explicit_bzero(once.data, once.len);
+    explicit_bzero(again.data, again.len);
+    return err;
+}
+
 static int password_hashed(const struct args *args, char ret[ACCOUNT_PASSWORD_HASH_BYTES],
                            const char **ret_hash)
 {
@@ -47,7 +80,7 @@ static int password_hashed(const struct args *args, char ret[ACCOUNT_PASSWORD_HA
     if (!args_has(args, "password-stdin")) {
         return 0;
     }
-    TRY(password_read(&password));
+    TRY(password_line(&password));
     int err = account_password_hash(password.data, ret);
     explicit_bzero(password.data, password.len);
     *ret_hash = ret;
@@ -105,7 +138,10 @@ static int user_password(const struct args *args, struct store *store)
     char hash[ACCOUNT_PASSWORD_HASH_BYTES], id[UUID_BYTES];
     const char *given = NULL;
     TRY(password_hashed(args, hash, &given));
-    FAIL_IF(!given, ERR_INVALID, "the password comes by --password-stdin");
+    if (!given) {
+        TRY(password_asked(hash));
+        given = hash;
+    }
     AUTO(store_rollback) struct store_tx *tx = NULL;
     TRY(store_begin(store, STORE_WRITE, &tx));
     TRY(account_user_find(tx, args_operand(args, 0), id));
@@ -207,7 +243,18 @@ int user_link_run(const struct args *args)
     }
     char url[256];
     service_url(store_dir(store), url);
-    printf("%s/link/%s\n", args_text(args, "base-url", url), token);
+    AUTO(cstr_free) char *link = NULL;
+    AUTO(json_free) json_t *json = NULL;
+    err = cstr_printf(&link, "%s/link/%s", args_text(args, "base-url", url), token);
+    if (err < 0) {
+        return command_failed(args, err);
+    }
+    if (args_has(args, "json")) {
+        return json_made(json_pack("{s:i, s:s}", "schema", 1, "link", link), &json) < 0
+                   ? ARGS_FAILED
+                   : command_print(json);
+    }
+    printf("%s\n", link);
     return ARGS_DONE;
 }
 

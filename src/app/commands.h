@@ -29,5 +29,8 @@ int command_failed(const struct args *, int err);
 int command_print(const json_t *);
 // "00:01:02.500"
 void command_time(int64_t us, struct buf *out);
+// Where a finding is: "00:01:02.500 to 00:01:03.000, frames 1560 to 1571", the last frame included; nothing
+// for one about the whole file.
+void command_place(const json_t *finding, struct buf *out);
 
 #endif

@@ -97,3 +97,35 @@ void command_time(int64_t us, struct buf *out)
     buf_printf(out, "%02lld:%02lld:%02lld.%03lld", ms / 3600000, ms / 60000 % 60,
                ms / 1000 % 60, ms % 1000);
 }
+
+static bool pts_us(const json_t *finding, const char *key, int64_t *ret)
+{
+    const json_t *pts = json_object_get(finding, key);
+    const json_t *tb = json_object_get(finding, "time_base");
+    json_int_t den = json_integer_value(json_array_get(tb, 1));
+    if (!json_is_integer(pts) || den <= 0) {
+        return false;
+    }
+    *ret = (int64_t)((__int128)json_integer_value(pts) * 1000000 *
+                     json_integer_value(json_array_get(tb, 0)) / den);
+    return true;
+}
+
+void command_place(const json_t *finding, struct buf *out)
+{
+    int64_t start_us = 0, end_us = 0;
+    if (pts_us(finding, "start_pts", &start_us)) {
+        command_time(start_us, out);
+        if (pts_us(finding, "end_pts", &end_us) && end_us > start_us) {
+            buf_cstr(out, " to ");
+            command_time(end_us, out);
+        }
+    }
+    const json_t *frame = json_object_get(finding, "start_frame");
+    if (json_is_integer(frame)) {
+        long long first = json_integer_value(frame),
+                  last = json_i64_or(finding, "end_frame", first + 1) - 1;
+        buf_printf(out, last > first ? "%sframes %lld to %lld" : "%sframe %lld",
+                   out->len ? ", " : "", first, last);
+    }
+}

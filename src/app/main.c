@@ -228,6 +228,7 @@ static const struct args_option user_link_options[] = {
      .value = "URL",
      .help = "How the service is reached (http://127.0.0.1:8080)"},
     DATA,
+    JSON,
 };
 static const struct args_option partner_add_options[] = {
     {.name = "email",
@@ -364,7 +365,7 @@ static const struct args_command commands[] = {
      OPTIONS(data_alone),
      .run = user_remove_run},
     {.path = "user password",
-     .summary = "Sets a person's password",
+     .summary = "Sets a person's password; asks for it at a terminal",
      .operands = "NAME",
      .operand_kind = ARGS_TEXT,
      .operands_min = 1,

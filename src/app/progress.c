@@ -21,6 +21,7 @@ struct progress {
     struct buf bars;
     int lines; // in `bars`
     VEC(struct said) said;
+    char behind[80]; // what was said to be waited for
 };
 
 int progress_new(struct progress **ret)
@@ -170,6 +171,33 @@ void progress_job(struct progress *p, const char *name, const json_t *job)
                        sums[i].steps == 1 ? "" : "s");
             p->lines++;
         }
+    }
+}
+
+bool progress_runs(const json_t *job)
+{
+    struct phase sums[ARRAY_LEN(phases)] = {0};
+    size_t running = 0;
+    phases_sum(job, sums);
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+        running += sums[i].running;
+    }
+    return running > 0;
+}
+
+void progress_behind(struct progress *p, const char *name, const json_t *job)
+{
+    if (!p->terminal) {
+        if (strncmp(p->behind, name, sizeof p->behind - 1) != 0) {
+            snprintf(p->behind, sizeof p->behind, "%s", name);
+            fprintf(stderr, "waits for %s\n", name);
+        }
+        return;
+    }
+    AUTO(buf_free) struct buf label = {0};
+    buf_printf(&label, "waits for %s", name);
+    if (!label.err) {
+        progress_job(p, label.data, job);
     }
 }
 

@@ -565,6 +565,16 @@ static bool is_held_by_process(int fd)
     return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
+bool flow_is_executed(const char *data_dir)
+{
+    AUTO(cstr_free) char *path = NULL;
+    if (cstr_printf(&path, "%s/executor.lock", data_dir) < 0) {
+        return false;
+    }
+    AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && is_held_by_process(fd);
+}
+
 // Two locks on one file. flock excludes executors, also two of one process; but a child of a killed
 // executor that did not reach its exec yet still holds it for a moment. The record lock belongs to
 // the process alone and tells that moment from an executor that lives.

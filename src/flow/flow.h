@@ -205,6 +205,8 @@ struct flow_executor;
 // One per data folder: holds a lock there. ERR_BUSY when another process executes; then submit
 // and follow. Takes over what a dead executor left.
 int flow_executor_start(struct flow_executor **ret, const struct flow_executor_config *);
+// Whether a process other than this one executes. Not where this one does: looking would end its lock.
+bool flow_is_executed(const char *data_dir);
 void flow_executor_wake(struct flow_executor *);
 void flow_executor_stop(
     struct flow_executor **); // kills running steps; their work is redone

@@ -264,8 +264,10 @@ static int find_route(struct http_request *r)
             as_get = route;
             get_params = params;
         }
-        buf_printf(&allowed, "%s%s", allowed.len ? ", " : "",
-                   http_method_name(route->method));
+        const char *method = http_method_name(route->method); // none is part of another
+        if (!allowed.len || !strstr(allowed.data, method)) {
+            buf_printf(&allowed, "%s%s", allowed.len ? ", " : "", method);
+        }
     }
     if (as_get) {
         r->route = as_get;

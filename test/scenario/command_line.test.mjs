@@ -5,9 +5,10 @@
 // what is known keeps its name and its captions.
 import test from 'node:test';
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { folder, makeFilm, marquee, root, start, writeLadder } from './marquee.mjs';
+import { folder, makeFilm, marquee, program, root, start, writeLadder } from './marquee.mjs';
 
 const cues = (text) => `1\n00:00:00,500 --> 00:00:01,500\n${text}\n`;
 
@@ -106,4 +107,77 @@ test('a service says where it listens, what it lacks, and who holds the folder',
   assert.equal(second.code, 1);
   assert.match(second.stderr, /a service runs on .* already, at https:\/\/films\.example/);
   assert.equal((await serve.kill('SIGTERM')).code, 0);
+});
+
+// In a terminal of its own (util-linux): {child, said(pattern), ended}.
+function terminal(t, args) {
+  const line = [program, ...args].map((a) => `'${a}'`).join(' ');
+  const child = spawn('script', ['-qefc', line, '/dev/null'], { env: { ...process.env, TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  let out = '';
+  const ended = new Promise((resolve) => child.on('close', (code) => resolve({ code, out })));
+  child.stdout.on('data', (d) => { out += d; });
+  const said = async (pattern) => {
+    while (!pattern.test(out)) {
+      const what = await Promise.race([new Promise((r) => child.stdout.once('data', () => r(null))), ended]);
+      assert.ok(!what || pattern.test(out), `ended before it said ${pattern}: ${out}`);
+    }
+  };
+  return { child, said, ended };
+}
+
+test('on a terminal: what stopped it stays to be read, and what is waited for is named', async (t) => {
+  const dir = folder(t), data = path.join(dir, 'data');
+  const long = makeFilm(path.join(dir, 'long.mp4'), { seconds: 20, size: '640x360' });
+  const short = makeFilm(path.join(dir, 'short.mp4'), { seconds: 2 });
+  const slow = path.join(dir, 'slow.yaml');
+  fs.writeFileSync(slow, 'segment_ms: 2000\nchunk_ms: 4000\npsnr_floor_db: 20\nvideo:\n'
+    + '  - {codec: h264, height: 360, preset: veryslow, crf: 20, max_kbps: 8000, buffer_ms: 2000}\naudio:\n  - {codec: aac, kbps: 64}\n');
+
+  const first = terminal(t, ['ingest', long, '--ladder', slow, '--slots', '1', '--data', data]);
+  await first.said(/encode/);
+  first.child.stdin.write('\x03');
+  const { code, out } = await first.ended;
+  assert.equal(code, 1, out);
+  const at = out.indexOf('stopped; the same command goes on from here');
+  assert.ok(at > 0 && !out.slice(at).includes('\x1b[J'), 'nothing is cleared behind it');
+
+  const jobs = marquee(['jobs', '--data', data]).stdout.trim().split(/ {2,}/);
+  assert.deepEqual(jobs.slice(1, 2).concat(jobs.slice(-2)), ['stopped', 'long.mp4', 'long'], 'nobody works on it');
+
+  const second = terminal(t, ['ingest', short, '--ladder', writeLadder(dir, [120]), '--slots', '1', '--data', data]);
+  await second.said(/waits for long\.mp4/);
+  second.child.stdin.write('\x03');
+  assert.equal((await second.ended).code, 1);
+});
+
+test('lists name films and titles, with a head on a terminal only', async (t) => {
+  const dir = folder(t), data = path.join(dir, 'data');
+  const none = path.join(dir, 'none.mp4');
+  fs.writeFileSync(none, 'no film');
+  const refused = marquee(['ingest', none, '--title', 'Ünone', '--data', data]);
+  assert.equal(refused.code, 3, refused.stderr);
+  assert.match(refused.stdout, /No film: This file is no film\. Please/);
+  const line = (...args) => marquee([...args, '--data', data]).stdout;
+  assert.match(line('titles'), /^[0-9a-f-]{36} {2}film +unpublished +- +Ünone\n$/);
+  assert.match(line('deliveries'), /refused +refuse +none\.mp4 +Ünone\n$/);
+  assert.match(line('jobs'), /done +100 % +none\.mp4 +Ünone *\n$/);
+  assert.match(line('findings'), /open +error +No film +none\.mp4 +Ünone +-\n$/);
+  assert.match(line('requests'), /open +1 finding +Ünone\n$/);
+  const shown = terminal(t, ['jobs', '--data', data]);
+  assert.match((await shown.ended).out, /^ID +STATE +DONE +FILM +TITLE +ERROR\r\n[0-9a-f-]{36} /);
+
+  assert.equal(marquee(['user', 'add', 'ada', '--data', data]).code, 0);
+  assert.match(marquee(['user', 'link', 'ada', '--data', data, '--json']).json.link, /^http:\/\/127\.0\.0\.1:8080\/link\//);
+  const asked = terminal(t, ['user', 'password', 'ada', '--data', data]);
+  await asked.said(/New password: /);
+  asked.child.stdin.write('a long password\n');
+  await asked.said(/Again: /);
+  asked.child.stdin.write('a long password\n');
+  const typed = await asked.ended;
+  assert.equal(typed.code, 0, typed.out);
+  assert.ok(!typed.out.includes('a long password'), 'it is not shown');
+  assert.match(marquee(['inspect', none, 'x']).stderr, /'x' is one too many: it takes FILE/);
+  assert.match(marquee(['inspect', dir]).stderr, new RegExp(`${dir} is no file`));
+  assert.match(marquee(['--help']).stdout, /marquee --version/);
 });
