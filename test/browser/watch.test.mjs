@@ -345,7 +345,9 @@ describe('the viewers’ pages', { skip: built ? false : 'ui/dist is not built' 
     await page.getByRole('button', { name: 'I like this' }).click();
     await page.locator('[aria-label="I like this"][aria-pressed=true]').waitFor();
     await page.getByRole('link', { name: 'My list' }).click();
-    assert.equal(await page.getByRole('list', { name: 'My list' }).getByRole('link').count(), 2);
+    const listed = page.getByRole('list', { name: 'My list' }).getByRole('link');
+    await listed.nth(1).waitFor();
+    assert.equal(await listed.count(), 2);
   });
 
   it('finds as one types', async () => {
