@@ -154,7 +154,7 @@ describe('the service, as a viewer meets it', { skip: missing }, () => {
     await first.goto(`${service.address}/play/${id}`);
     const note = first.getByRole('alert');
     await note.waitFor();
-    assert.match(await note.textContent(), /another screen/);
+    assert.match(await note.textContent(), /All screens of your plan are in use/);
     await first.evaluate((play) => fetch(`/api/v1/plays/${play}`, { method: 'DELETE' }), taken[0]);
     await first.getByRole('button', { name: 'Try again' }).click();
     await until(() => document.querySelector('video')?.getVideoPlaybackQuality().totalVideoFrames > 2);

@@ -113,6 +113,8 @@ describe('the viewers’ pages', { skip: built ? false : 'ui/dist is not built' 
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: 'New profile' }).click();
     await page.getByRole('dialog').getByLabel('Name').fill('Kay');
+    await page.getByRole('dialog').getByLabel('May watch').selectOption('6');
+    await page.getByText('What nobody has rated is shown only').waitFor();
     await page.getByRole('button', { name: 'Create' }).click();
     await page.getByRole('button', { name: 'Kay' }).click();
     // Whoever came for a title gets it.
@@ -120,6 +122,62 @@ describe('the viewers’ pages', { skip: built ? false : 'ui/dist is not built' 
     await page.getByRole('button', { name: 'Profile and account' }).click();
     await page.getByRole('menuitem', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    // At the door itself there is no place to stay: the address is where one is.
+    await page.goto(`${mock.url}/signin?to=%2Fbrowse`);
+    await page.getByLabel('Name').fill('viewer');
+    await page.getByLabel('Password', { exact: true }).fill('demo');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Ada', exact: true }).click();
+    await page.waitForURL(`${mock.url}/browse`);
+    await page.goto(`${mock.url}/signin`);
+    await page.waitForURL(`${mock.url}/`);
+    await page.getByRole('heading', { name: 'New here' }).waitFor();
+  });
+
+  it('gives every new profile a face of its own', async () => {
+    await open('desk', { profile: null });
+    for (const name of ['Kay', 'Lou', 'Max']) {
+      await page.getByRole('button', { name: 'New profile' }).click();
+      await page.getByRole('dialog').getByLabel('Name').fill(name);
+      await page.getByRole('button', { name: 'Create' }).click();
+      await page.getByRole('button', { name, exact: true }).waitFor();
+    }
+    const faces = await page.locator('.face .avatar').evaluateAll((all) => all.map((one) => one.innerHTML));
+    assert.equal(faces.length, 6);
+    assert.equal(new Set(faces).size, 6);
+  });
+
+  it('speaks the profile’s language, errors too, and says what is unrated', async () => {
+    expected.push(/status of 409/);
+    await how({ german: true });
+    await open();
+    await page.getByRole('heading', { name: 'Weitersehen' }).waitFor();
+    await page.locator('.hero .why', { hasText: 'Neu dabei' }).waitFor();
+    await page.goto(`${mock.url}/title/plaza`);
+    await page.locator('.hero .badge', { hasText: 'Ohne Altersangabe' }).waitFor();
+    await how({ streams: 0 });
+    await page.goto(`${mock.url}/play/sintel`);
+    await page.getByRole('alert').filter({ hasText: 'Alle Bildschirme Ihres Tarifs sind belegt.' }).waitFor();
+    await how({ streams: 2, german: false });
+  });
+
+  it('plays on through an outage and says so only when the film stands', async () => {
+    expected.push(/status of 503/);
+    await open();
+    await page.goto(`${mock.url}/play/sintel?from=0`);
+    await playing();
+    const failed = page.waitForResponse((answer) => answer.status() === 503 && answer.url().includes('/media/'), { timeout: 40_000 });
+    await how({ fail: '/media/' });
+    await failed;
+    // What is buffered is watched, without a word.
+    const at = await video((v) => v.currentTime);
+    await page.waitForFunction((from) => document.querySelector('video').currentTime > from + 1, at);
+    assert.equal(await page.getByRole('alert').count(), 0);
+    await page.keyboard.press('9'); // beyond it
+    await page.getByRole('alert').filter({ hasText: 'The film does not arrive.' }).waitFor({ timeout: 40_000 });
+    await how({ fail: null });
+    await page.getByRole('alert').waitFor({ state: 'detached', timeout: 40_000 });
+    await until(() => document.querySelector('video').currentTime > 46 && !document.querySelector('video').paused, 30_000);
   });
 
   it('leads from home to a title, plays, seeks, and resumes to the second', async () => {
@@ -342,6 +400,12 @@ describe('the viewers’ pages', { skip: built ? false : 'ui/dist is not built' 
     await page.getByRole('button', { name: 'Remove from my list' }).waitFor();
     await page.getByRole('button', { name: 'Undo' }).click();
     await page.getByRole('button', { name: 'Add to my list' }).waitFor();
+    // Old news does not follow into the film.
+    await page.locator('.toast').first().waitFor();
+    await page.getByRole('link', { name: /^(Play|Resume|From the beginning)/ }).first().click();
+    await page.locator('main.player').waitFor();
+    assert.equal(await page.locator('.toast').count(), 0);
+    await page.goBack();
     await page.getByRole('button', { name: 'I like this' }).click();
     await page.locator('[aria-label="I like this"][aria-pressed=true]').waitFor();
     await page.getByRole('link', { name: 'My list' }).click();

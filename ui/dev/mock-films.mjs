@@ -71,7 +71,7 @@ export const films = [
     synopsis: 'Our planet from the outside, doing what it does once a day.', credit: 'NASA Goddard', licence: 'Public domain',
   }),
   film('plaza', 'The Plaza', 2009, 79, 'vtest.avi', {
-    color: '#6a6a64', tags: ['Documentary', 'Cities', 'Observation'], quality: '576p',
+    color: '#6a6a64', maturity: null, tags: ['Documentary', 'Cities', 'Observation'], quality: '576p',
     synopsis: 'People cross a square, all day long. Where are they going?', credit: 'Computer vision test material', licence: 'BSD-3-Clause',
   }),
 ];

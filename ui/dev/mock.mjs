@@ -4,7 +4,7 @@
 // browser tests; nothing of it is shipped.
 //
 //   node dev/mock.mjs [--port 8099] [--films DIR]… [--dist DIR]
-//   POST /mock {"empty":bool,"many":n,"streams":n,"slow_ms":n,"fail":"path"}  changes how it behaves; {"reset":true} undoes all
+//   POST /mock {"empty":bool,"many":n,"streams":n,"slow_ms":n,"fail":"path","german":bool}  changes how it behaves; {"reset":true} undoes all
 import { createReadStream, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -27,7 +27,7 @@ class Refusal extends Error {
     Object.assign(this, { status, code, hint });
   }
 }
-const notFound = (what) => new Refusal(404, 'not_found', `There is no ${what} here.`, 'It may have been withdrawn.');
+const notFound = (what) => new Refusal(404, 'NOT_FOUND', `There is no ${what} here.`, 'It may have been withdrawn.');
 
 const fresh = () => ({
   sessions: new Map(), plays: new Map(), serial: 0, problems: [], posted: [],
@@ -38,7 +38,7 @@ const fresh = () => ({
     { id: 'p2', name: 'Grace', avatar: 'teal', language: 'en', maturity: 18 },
     { id: 'p3', name: 'The Little Ones', avatar: 'rose', language: 'en', maturity: 7 },
   ],
-  how: { empty: false, many: 0, streams: 2, slow_ms: 0, fail: null },
+  how: { empty: false, many: 0, streams: 2, slow_ms: 0, fail: null, german: false },
 });
 
 export function startMock({ port = 0, folders = [], dist } = {}) {
@@ -54,7 +54,7 @@ export function startMock({ port = 0, folders = [], dist } = {}) {
     return {
       id: title.id, kind: title.kind, name: title.name, year: title.year, duration_us: title.duration_us ?? null,
       poster: { url: `/art/${title.id}/poster.jpg`, width: 1280, height: 720, color: title.color },
-      maturity: title.maturity, tags: title.tags ?? [], season: title.season ?? null, episode: title.episode ?? null,
+      maturity: title.maturity ?? null, tags: title.tags ?? [], season: title.season ?? null, episode: title.episode ?? null,
       series_id: title.series_id ?? null,
       progress: at ? { position_us: at, duration_us: title.duration_us } : null,
       in_list: state.list.has(title.id), rating: state.ratings.get(title.id) ?? 0, why, quality: title.quality,
@@ -95,7 +95,7 @@ export function startMock({ port = 0, folders = [], dist } = {}) {
       { id: 'documentary', name: 'Things that happened', items: pick('Documentary', 'Popular this week') },
       { id: 'space', name: 'Leaving the ground', items: pick('Space', null) },
     ];
-    return { billboard: card(byId.get('sintel'), 'Popular this week'), rows: rows.filter((row) => row.items.length > 0) };
+    return { billboard: card(byId.get('sintel'), 'Recently added'), rows: rows.filter((row) => row.items.length > 0) };
   };
   const search = (q) => {
     const words = q.toLowerCase().split(/\s+/).filter(Boolean);
@@ -119,6 +119,7 @@ export function startMock({ port = 0, folders = [], dist } = {}) {
     if (!title || state.how.empty) throw notFound('such title');
     return title;
   };
+  const spoken = (profile) => (state.how.german ? { ...profile, language: 'de' } : profile);
   const routes = [
     ['GET', '/titles', ({ query }) => {
       const cards = shelf()
@@ -134,10 +135,10 @@ export function startMock({ port = 0, folders = [], dist } = {}) {
     ['PUT', '/list/:id', ({ id }) => void state.list.add(need(id).id)],
     ['DELETE', '/list/:id', ({ id }) => void state.list.delete(id)],
     ['PUT', '/titles/:id/rating', ({ id, body }) => void state.ratings.set(need(id).id, body.value)],
-    ['GET', '/profiles', () => ({ profiles: state.profiles })],
+    ['GET', '/profiles', () => ({ profiles: state.profiles.map(spoken) })],
     ['POST', '/profiles', ({ body }) => {
-      if (!body.name?.trim()) throw new Refusal(422, 'invalid', 'A profile needs a name.', 'Type one.');
-      const profile = { id: `p${Date.now()}`, language: 'en', maturity: 18, avatar: 'amber', ...body };
+      if (!body.name?.trim()) throw new Refusal(422, 'INVALID', 'A profile needs a name.', 'Type one.');
+      const profile = { id: `p${Date.now()}`, language: 'en', maturity: 18, ...body };
       state.profiles.push(profile);
       return profile;
     }],
@@ -148,14 +149,15 @@ export function startMock({ port = 0, folders = [], dist } = {}) {
     }],
     ['DELETE', '/profiles/:id', ({ id }) => void (state.profiles = state.profiles.filter((one) => one.id !== id))],
     ['PUT', '/session/profile', ({ body, session }) => {
-      session.profile = state.profiles.find((one) => one.id === body.profile_id) ?? null;
+      const profile = state.profiles.find((one) => one.id === body.profile_id);
+      session.profile = profile ? spoken(profile) : null;
       return session;
     }],
     ['POST', '/plays', ({ body }) => {
       const title = need(body.title_id);
       state.posted.push(body);
       if (state.plays.size >= state.how.streams) {
-        throw new Refusal(409, 'too_many_streams', 'Your plan plays on two screens at once, and both are busy.', 'Stop one of the others, then try again.');
+        throw new Refusal(409, 'STREAMS_USED', 'Your plan plays on two screens at once, and both are busy.', 'Stop one of the others, then try again.');
       }
       const film = title.kind === 'series' ? series.seasons[0].episodes[0] : title;
       const id = `play-${(state.serial += 1)}`;
@@ -208,15 +210,15 @@ export function startMock({ port = 0, folders = [], dist } = {}) {
   const api = async (request, response, url, body) => {
     if (state.how.slow_ms) await new Promise((resolve) => setTimeout(resolve, state.how.slow_ms));
     if (state.how.fail && url.pathname.startsWith(state.how.fail)) {
-      throw new Refusal(503, 'unavailable', 'The service is being restarted.', 'Wait a moment, then try again.');
+      throw new Refusal(503, 'BUSY', 'The service is being restarted.', 'Wait a moment, then try again.');
     }
     if (url.pathname === '/api/v1/session' && request.method === 'POST') {
-      if (body.password !== 'demo') throw new Refusal(401, 'wrong_password', 'That name and password do not belong together.', 'Check both and try again.');
+      if (body.password !== 'demo') throw new Refusal(401, 'UNKNOWN_USER', 'That name and password do not belong together.', 'Check both and try again.');
       return json(response, 200, signIn(response, body.name));
     }
     const session = sessionOf(request);
     if (!session && url.pathname === '/api/v1/session') return json(response, 200, null);
-    if (!session) throw new Refusal(401, 'signed_out', 'You are not signed in.', 'Sign in to go on.');
+    if (!session) throw new Refusal(401, 'UNKNOWN_USER', 'You are not signed in.', 'Sign in to go on.');
     if (url.pathname === '/api/v1/session') {
       if (request.method === 'DELETE') {
         state.sessions.delete(session.token);
@@ -257,6 +259,7 @@ export function startMock({ port = 0, folders = [], dist } = {}) {
     const [, , , id, ...rest] = url.pathname.split('/');
     const title = byId.get(id);
     if (!title) throw notFound('such film');
+    if (state.how.fail && url.pathname.startsWith(state.how.fail)) throw new Refusal(503, 'BUSY', 'busy', null);
     const dir = await pack(temp, sourceOf(title), title);
     const file = join(dir, normalize(`/${rest.join('/')}`));
     if (!existsSync(file)) throw notFound('such file');

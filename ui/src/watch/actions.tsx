@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // My list and ratings: shown at once, told to the server behind it, taken back if the server refuses.
 import { useEffect, useState } from 'preact/hooks';
-import { ApiError, titles, type Card } from '../shared/api';
+import { titles, type Card } from '../shared/api';
 import { Button, IconButton } from '../shared/components/base';
 import { toast } from '../shared/components/toasts';
+import { describe } from '../shared/errors';
 import { t } from './strings';
 
 /** What was changed on this visit, whatever an older answer still says. */
@@ -17,7 +18,10 @@ export function forgetMarks(): void {
   rated.clear();
 }
 
-const explain = (error: unknown) => toast(error instanceof ApiError ? `${error.message} ${error.hint ?? ''}` : String(error));
+const explain = (error: unknown) => {
+  const { what, hint } = describe(error);
+  toast(`${what} ${hint ?? ''}`);
+};
 
 async function setListed(card: Card, value: boolean): Promise<void> {
   const before = listed.get(card.id) ?? card.in_list ?? false;

@@ -3,7 +3,7 @@ import { Component, type ComponentChildren, type FunctionComponent } from 'preac
 import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { Button, Empty, ErrorNote, LinkButton } from '../shared/components/base';
 import { Toasts } from '../shared/components/toasts';
-import { match, usePlace, type Place } from '../shared/router';
+import { match, navigate, usePlace, type Place } from '../shared/router';
 import { useTitle } from '../shared/use';
 import { Browse, MyList } from './browse';
 import { Home } from './home';
@@ -11,7 +11,7 @@ import { Profiles } from './profiles';
 import { Search } from './search';
 import { loadLibrary } from './player/library';
 import { dropOpening, openAhead } from './player/opening';
-import { findOut, mayOperate, mayWatch, signOut, useWho } from './session';
+import { destination, findOut, mayOperate, mayWatch, signOut, useWho } from './session';
 import { Shell } from './shell';
 import { SignIn } from './signin';
 import { t } from './strings';
@@ -30,7 +30,12 @@ export function App() {
 function Pages() {
   const who = useWho();
   const place = usePlace();
-  if (who.state === 'asking') return null; // an answer from loopback is quicker than a skeleton is useful
+  // Who is in has nothing to do at the door.
+  const atDoor = who.state === 'in' && place.path === '/signin';
+  useEffect(() => {
+    if (atDoor) navigate(destination(place.query), { replace: true });
+  }, [atDoor]);
+  if (who.state === 'asking' || atDoor) return null; // an answer from loopback is quicker than a skeleton is useful
   if (who.state === 'failed') {
     return (
       <main id="content" class="page-note alone">
@@ -55,7 +60,7 @@ function Pages() {
 
 function page(place: Place, operator: boolean) {
   const { path } = place;
-  if (path === '/' || path === '/signin') return <Home place={place} operator={operator} />;
+  if (path === '/') return <Home place={place} operator={operator} />;
   if (path === '/search') return <Search place={place} />;
   if (path === '/list') return <MyList place={place} />;
   if (path === '/browse' || path === '/browse/') return <Browse place={place} tag={null} />;

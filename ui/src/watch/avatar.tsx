@@ -22,6 +22,14 @@ export function avatarOf(text: string | null | undefined): AvatarName {
   return avatarNames[sum % avatarNames.length]!;
 }
 
+/** For a new profile: a face that none of these has, while there is one. */
+export function freeAvatar(taken: readonly { name: string; avatar?: string | null }[]): AvatarName {
+  const used = new Set(taken.map((one) => avatarOf(one.avatar ?? one.name)));
+  const free = avatarNames.filter((name) => !used.has(name));
+  const from = free.length > 0 ? free : avatarNames;
+  return from[Math.floor(Math.random() * from.length)]!;
+}
+
 /** Eyes and mouths differ, so that the colour is not all that tells two profiles apart. */
 const faces: Record<AvatarName, string> = {
   amber: 'M16 21v3M32 21v3M15 30c3 6 15 6 18 0',

@@ -9,12 +9,17 @@ export const episodeMark = (card: Card): string | null =>
     ? t('episodeMark', { season: card.season, episode: card.episode })
     : null;
 
+/** null: nobody has said an age, and profiles with a limit do not see the title. */
 export function maturityText(maturity: Card['maturity']): string | null {
-  if (maturity === null || maturity === undefined || maturity === '') return null;
+  if (maturity === undefined || maturity === '') return null;
+  if (maturity === null) return t('maturityNone');
   const age = Number(maturity);
   if (Number.isNaN(age)) return String(maturity);
   return age === 0 ? t('maturityZero') : t('maturity', { n: age });
 }
+
+/** Why a card is here: the server's own reasons in the viewer's language. */
+export const whyOf = (why: string): string => (why === 'Recently added' ? t('rowRecent') : why);
 
 export function Facts({ card, extra = [] }: { card: Card; extra?: (string | null)[] }) {
   const parts = [

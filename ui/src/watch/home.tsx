@@ -6,7 +6,7 @@ import { clock } from '../shared/format';
 import { scrollOf, type Place } from '../shared/router';
 import { useAfter, useLoad, useTitle } from '../shared/use';
 import { MarkButtons } from './actions';
-import { Facts } from './facts';
+import { Facts, whyOf } from './facts';
 import { Hero } from './hero';
 import { Row, RowSkeleton } from './row';
 import { profileKey } from './session';
@@ -87,7 +87,7 @@ function Billboard({ card }: { card: Card }) {
   const key = encodeURIComponent(card.id);
   return (
     <Hero card={card} size="billboard">
-      {card.why && <p class="why">{card.why}</p>}
+      {card.why && <p class="why">{whyOf(card.why)}</p>}
       <h2 class="hero-name">{card.name}</h2>
       <Facts card={card} />
       {card.synopsis && <p class="hero-line">{oneLine(card.synopsis)}</p>}

@@ -9,7 +9,7 @@ import { Icon } from '../shared/components/icons';
 import { loadThumbs, spread, spriteSize, thumbsUrl, type Thumb } from '../shared/thumbs';
 import { MarkButtons } from './actions';
 import { Art } from './art';
-import { Facts, Watched } from './facts';
+import { Facts, Watched, whyOf } from './facts';
 import { t } from './strings';
 
 const REST_MS = 400;
@@ -124,7 +124,7 @@ function Preview({ shown }: { shown: Shown }) {
         <p class="preview-name">{card.name}</p>
         <Facts card={card} />
         {card.tags && card.tags.length > 0 && <p class="preview-tags">{card.tags.slice(0, 3).join(' · ')}</p>}
-        {card.why && <p class="why">{card.why}</p>}
+        {card.why && <p class="why">{whyOf(card.why)}</p>}
       </div>
     </div>
   );

@@ -5,7 +5,7 @@ import { Button, Dialog, ErrorNote, Field, Skeleton } from '../shared/components
 import { Icon } from '../shared/components/icons';
 import { navigate } from '../shared/router';
 import { useAfter, useLoad, useTitle } from '../shared/use';
-import { Avatar, avatarNames, avatarOf } from './avatar';
+import { Avatar, avatarNames, avatarOf, freeAvatar } from './avatar';
 import { Logo } from './logo';
 import { choose } from './session';
 import { t } from './strings';
@@ -30,7 +30,7 @@ export function Profiles({ editing: startEditing }: { editing: boolean }) {
     try {
       await choose(profile);
       // Whoever came by a deep link goes on to it.
-      if (location.pathname === '/profiles' || location.pathname === '/signin') navigate('/', { replace: true });
+      if (location.pathname === '/profiles') navigate('/', { replace: true });
     } catch (reason) {
       setFailed(reason);
     }
@@ -86,6 +86,7 @@ export function Profiles({ editing: startEditing }: { editing: boolean }) {
       {open && (
         <ProfileDialog
           profile={open === 'new' ? null : open}
+          others={value ?? []}
           onClose={() => setOpen(null)}
           onSaved={(saved) =>
             change((list) =>
@@ -101,16 +102,15 @@ export function Profiles({ editing: startEditing }: { editing: boolean }) {
   );
 }
 
-function ProfileDialog({ profile, onClose, onSaved, onRemoved }: {
+function ProfileDialog({ profile, others, onClose, onSaved, onRemoved }: {
   profile: Profile | null;
+  others: Profile[];
   onClose: () => void;
   onSaved: (profile: Profile) => void;
   onRemoved: (id: string) => void;
 }) {
   const [name, setName] = useState(profile?.name ?? '');
-  const [avatar, setAvatar] = useState<string>(
-    profile ? avatarOf(profile.avatar ?? profile.name) : avatarNames[Math.floor(Math.random() * avatarNames.length)]!,
-  );
+  const [avatar, setAvatar] = useState<string>(() => (profile ? avatarOf(profile.avatar ?? profile.name) : freeAvatar(others)));
   const [language, setLanguage] = useState(profile?.language ?? 'en');
   const [maturity, setMaturity] = useState(Number(profile?.maturity ?? EVERYTHING));
   const [tried, setTried] = useState(false);
@@ -176,7 +176,7 @@ function ProfileDialog({ profile, onClose, onSaved, onRemoved }: {
               </select>
             )}
           </Field>
-          <Field label={t('profileMaturity')}>
+          <Field label={t('profileMaturity')} hint={maturity < EVERYTHING ? t('maturityHint') : null}>
             {(attributes) => (
               <select {...attributes} value={String(maturity)} onChange={(event) => setMaturity(Number(event.currentTarget.value))}>
                 {ages.map((age) => (

@@ -2,8 +2,10 @@
 // Who is signed in, and whose profile: one value for the whole face.
 import { useEffect, useState } from 'preact/hooks';
 import { session as api, whenSignedOut, type Profile, type Session } from '../shared/api';
+import { sayErrorsBy } from '../shared/errors';
 import { chooseLanguage } from '../shared/i18n';
 import { forgetKept } from '../shared/use';
+import { explain } from './errors';
 
 export type Who =
   | { state: 'asking' }
@@ -71,7 +73,14 @@ export function leaveProfile(): void {
   if (who.state === 'in') become({ state: 'in', session: { ...who.session, profile: null } });
 }
 
+/** Where somebody was going who signs in at /signin: a page of this face, or home. */
+export function destination(query: URLSearchParams): string {
+  const to = query.get('to') ?? '';
+  return /^\/(?![/\\])/.test(to) && !to.startsWith('/signin') ? to : '/';
+}
+
 export function startSession(): void {
+  sayErrorsBy(explain);
   whenSignedOut(() => {
     if (who.state === 'in') {
       forgetKept();

@@ -50,6 +50,7 @@ export const english = {
   maturityAll: 'Everything',
   maturityKids: 'Suitable for everyone',
   maturityUpTo: 'Up to {n}',
+  maturityHint: 'What nobody has rated is shown only to who may watch everything.',
   save: 'Save',
   create: 'Create',
   cancel: 'Cancel',
@@ -90,6 +91,7 @@ export const english = {
   episodeMark: 'S{season} E{episode}',
   maturity: 'Age {n}',
   maturityZero: 'All ages',
+  maturityNone: 'Unrated',
 
   homeTitle: 'Home',
   emptyHome: 'Nothing is playing yet',

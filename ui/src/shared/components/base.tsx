@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import type { ComponentChildren, JSX, Ref } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
-import { ApiError } from '../api';
+import { describe } from '../errors';
 import { t } from '../strings';
 import { Icon, type IconName } from './icons';
 
@@ -148,13 +148,9 @@ export function ErrorNote({ error, retry, retryLabel = t('tryAgain') }: {
   retry?: () => void;
   retryLabel?: string;
 }) {
-  const known = error instanceof ApiError ? error : null;
+  const { what, hint } = describe(error);
   return (
-    <Note
-      tone="error"
-      what={known ? known.message : t('unexpected')}
-      hint={known?.hint ?? (known ? null : String((error as Error)?.message ?? error))}
-    >
+    <Note tone="error" what={what} hint={hint}>
       {retry && (
         <Button size="small" kind="outline" icon="refresh" onClick={retry}>
           {retryLabel}

@@ -23,6 +23,12 @@ export function toast(news: Toast | string): void {
   setTimeout(() => dismiss(item.serial), item.action ? 8000 : 4000);
 }
 
+/** Old news has no place over a film. */
+export function clearToasts(): void {
+  shown = [];
+  changed();
+}
+
 function dismiss(which: number): void {
   shown = shown.filter((item) => item.serial !== which);
   changed();

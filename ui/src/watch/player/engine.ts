@@ -6,7 +6,7 @@ import { ApiError, type Qoe } from '../../shared/api';
 import { rate as showRate } from '../../shared/format';
 import { mediaSource } from './device';
 import { loadLibrary } from './library';
-import { qualities, since, type Counters, type Quality, type Rung } from './state';
+import { offered, qualities, since, type Counters, type Quality, type Rung } from './state';
 
 export interface Caption {
   start: number;
@@ -19,6 +19,8 @@ export interface CaptionSpan {
   italic: boolean;
   bold: boolean;
 }
+
+const RETRY_MS = 2000;
 
 type VideoRung = Rung & { codecs: string; track: shaka.extern.VideoTrack };
 
@@ -115,6 +117,8 @@ export interface EngineEvents {
   onTracks(tracks: Tracks): void;
   onCaptions(): void;
   onFatal(error: ApiError): void;
+  /** The film stands because nothing arrives; null once it goes on. It is tried again all the time. */
+  onStarved(error: ApiError | null): void;
 }
 
 export class Engine {
@@ -130,6 +134,10 @@ export class Engine {
   private switches = 0;
   private startupMs = 0;
   private closed = false;
+  private loaded = false;
+  private starving = false;
+  private trouble: ApiError | null = null;
+  private again = 0;
   private manifest = '';
   private told: Counters = { stalls: 0, stall_ms: 0, frames: 0, dropped: 0 };
   private startupTold = false;
@@ -167,6 +175,7 @@ export class Engine {
       this.switches += 1;
       this.look();
     });
+    player.addEventListener('segmentappended', () => this.settle(null));
     this.video.addEventListener('resize', this.look);
     await player.attach(this.video);
   }
@@ -192,6 +201,7 @@ export class Engine {
       throw this.explain(error as shaka.util.Error);
     }
     if (this.closed) return;
+    this.loaded = true;
     const first = () => {
       this.startupMs = Math.round(performance.now() - begun);
     };
@@ -282,6 +292,7 @@ export class Engine {
 
   async close(): Promise<void> {
     this.closed = true;
+    clearTimeout(this.again);
     this.video.removeEventListener('resize', this.look);
     const player = this.player;
     this.player = null;
@@ -289,6 +300,8 @@ export class Engine {
   }
 
   private buffering(on: boolean): void {
+    this.starving = on;
+    this.events.onStarved(on ? this.trouble : null);
     // The wait before the first picture is startup, not a stall; so is the wait after a seek.
     if (on && this.startupMs > 0 && !this.video.seeking && !this.video.paused) {
       this.stalls += 1;
@@ -326,7 +339,7 @@ export class Engine {
       });
     }
     this.tracks = {
-      qualities: list,
+      qualities: offered(list),
       present: this.onScreen(list) ?? streaming ?? null,
       fixed: list.some((quality) => quality.key === this.fixed) ? this.fixed : null,
       audio: [...languages.values()],
@@ -349,7 +362,18 @@ export class Engine {
 
   private failed(error: shaka.util.Error): void {
     if (this.closed || error.severity !== 2) return;
-    this.events.onFatal(this.explain(error));
+    const said = this.explain(error);
+    if (this.loaded && said.code === 'not_arriving') this.settle(said);
+    else this.events.onFatal(said);
+  }
+
+  /** What is buffered is watched to its end; meanwhile it is asked again and again for the rest. */
+  private settle(trouble: ApiError | null): void {
+    const news = trouble !== null || this.trouble !== null;
+    this.trouble = trouble;
+    clearTimeout(this.again);
+    if (trouble) this.again = window.setTimeout(() => this.player?.retryStreaming(0), RETRY_MS);
+    if (news) this.events.onStarved(this.starving ? trouble : null);
   }
 
   /** What to say for an error of the library's, by its category. */
@@ -359,10 +383,10 @@ export class Engine {
       const status = error.code === 1001 ? Number(error.data?.[1] ?? 0) : 0;
       if (status === 401 || status === 403 || status === 404 || status === 410)
         return new ApiError(status, 'grant_expired', 'The permission to play this ran out.', 'Play it again to go on where you were.');
-      return new ApiError(status, code, 'The film does not arrive.', 'Check the connection, then try again: it goes on where you were.');
+      return new ApiError(status, this.loaded ? 'not_arriving' : 'not_come', 'The film does not arrive.', 'Check the connection, then try again: it goes on where you were.');
     }
     if (error.category === 4 && error.code === 4032)
-      return new ApiError(0, code, 'This browser can play none of the film’s formats.', 'Update the browser, or use another one.');
+      return new ApiError(0, 'no_format', 'This browser can play none of the film’s formats.', 'Update the browser, or use another one.');
     return new ApiError(0, code, 'The player had to stop.', `Try again: it goes on where you were. (Error ${error.code})`);
   }
 }

@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { ApiError, plays, type Play } from '../../shared/api';
 import { ErrorNote, IconButton, LinkButton } from '../../shared/components/base';
-import { toast } from '../../shared/components/toasts';
+import { clearToasts, toast } from '../../shared/components/toasts';
 import { language, US } from '../../shared/format';
 import { back, navigate, type Place } from '../../shared/router';
 import { forgetKept, useAfter, useTitle } from '../../shared/use';
@@ -52,7 +52,9 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
   const heart = useRef<Heart | null>(null);
   const [play, setPlay] = useState<Play | null>(null);
   const [tracks, setTracks] = useState<Tracks>(noTracks);
-  const [error, setError] = useState<unknown>(null);
+  const [fault, setError] = useState<unknown>(null);
+  const [starved, setStarved] = useState<ApiError | null>(null);
+  const error = fault ?? starved;
   const [round, setRound] = useState(0);
   const [panel, setPanel] = useState<Panel>(null);
   const [problemAt, setProblemAt] = useState(0);
@@ -74,10 +76,12 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
     let mine: Play | null = null;
     let ended = false;
     setError(null);
+    setStarved(null);
     const machine = new Engine(video, {
       onTracks: setTracks,
       onCaptions: () => {},
       onFatal: (fault) => fail(fault),
+      onStarved: setStarved,
     });
     engine.current = machine;
     const fail = (fault: unknown) => {
@@ -87,7 +91,10 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
       if (fault instanceof ApiError && fault.code === 'grant_expired' && !renewed.current) {
         renewed.current = true;
         setRound((n) => n + 1);
-      } else setError(fault);
+      } else {
+        video.pause(); // no film plays on beneath a message
+        setError(fault);
+      }
     };
     const beatState = () => ({
       position_us: Math.round((video.ended ? video.duration : video.currentTime) * US),
@@ -150,6 +157,7 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
 
   useEffect(() => {
     fillPhone();
+    clearToasts();
     document.documentElement.classList.add('in-player');
     return () => {
       document.documentElement.classList.remove('in-player');
@@ -354,6 +362,10 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
     else wake();
   };
 
+  const tryAgain = () => {
+    if (video && video.currentTime > 0) goOnFrom.current = video.currentTime;
+    setRound((n) => n + 1);
+  };
   const statisticsOf = useCallback(() => engine.current!.statistics(), []);
   const placeOf = useCallback(() => video?.currentTime ?? 0, [video]);
   const captionsAt = useCallback(() => engine.current?.captionsAt(video?.currentTime ?? 0) ?? [], [video]);
@@ -406,7 +418,7 @@ export function PlayerPage({ id, place }: PlayerPageProps) {
       )}
       {error !== null && (
         <div class="player-error">
-          <ErrorNote error={error} retry={() => setRound((n) => n + 1)} retryLabel={t('tryAgain')} />
+          <ErrorNote error={error} retry={tryAgain} retryLabel={t('tryAgain')} />
           <LinkButton href={`/title/${encodeURIComponent(title?.series_id ?? id)}`} kind="quiet" icon="arrowLeft">
             {t('toTitle')}
           </LinkButton>

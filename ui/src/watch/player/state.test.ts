@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { rate } from '../../shared/format';
-import { actionOf, guessRate, Heart, nextUp, qualities, readCaptionStyle, rungName, seekTarget, since, speedBy, startAt } from './state';
+import { actionOf, guessRate, Heart, nextUp, offered, qualities, readCaptionStyle, rungName, seekTarget, since, speedBy, startAt } from './state';
 
 describe('qualities', () => {
   it('names sizes as people do', () => {
@@ -12,6 +12,8 @@ describe('qualities', () => {
     expect(rungName(426, 240)).toBe('240p');
     expect(rungName(1080, 1920)).toBe('1080p');
     expect(rungName(200, 150)).toBe('150p');
+    expect(rungName(480, 352)).toBe('360p');
+    expect(rungName(3840, 1600)).toBe('4K');
   });
   it('puts the best first and tells equals apart by their rate', () => {
     const tracks = [
@@ -23,6 +25,19 @@ describe('qualities', () => {
     const list = qualities(tracks, rate);
     expect(list.map((q) => `${q.label} ${q.aside}`)).toEqual(['1080p 8.0 Mb/s', '1080p 4.0 Mb/s', '360p 700 kb/s']);
   });
+});
+
+it('offers no smaller picture at the rate of a larger one', () => {
+  const list = qualities(
+    [
+      { width: 640, height: 360, bandwidth: 578_000 },
+      { width: 854, height: 480, bandwidth: 566_000 },
+      { width: 854, height: 480, bandwidth: 1_100_000 },
+      { width: 426, height: 240, bandwidth: 300_000 },
+    ],
+    rate,
+  );
+  expect(offered(list).map((q) => `${q.label} ${q.aside}`)).toEqual(['480p 1.1 Mb/s', '480p 566 kb/s', '240p 300 kb/s']);
 });
 
 describe('keys', () => {

@@ -21,13 +21,13 @@ const standards = [144, 240, 360, 480, 540, 576, 720, 1080, 1440, 2160, 4320];
 
 /**
  * The name people know a size by: of a wide film by its width (1920 × 804 is "1080p"), of an upright one
- * by its shorter side. Sizes near no standard keep their own number.
+ * by its shorter side. Sizes near no standard keep their own number. Cards are named alike by the server (src/catalog/card.c).
  */
 export function rungName(width: number, height: number): string {
   const upright = height > width;
   const lines = upright ? width : Math.max(height, Math.round((width * 9) / 16));
-  const near = standards.find((standard) => Math.abs(lines - standard) <= standard * 0.03);
-  return `${near ?? lines}p`;
+  const near = standards.find((standard) => Math.abs(lines - standard) <= standard * 0.03) ?? lines;
+  return near === 4320 ? '8K' : near === 2160 ? '4K' : `${near}p`;
 }
 
 /** Best first; of the same size and rate only one. */
@@ -42,6 +42,12 @@ export function qualities<T extends Rung>(tracks: readonly T[], rate: (bps: numb
     list.push({ key, label: rungName(track.width, track.height), aside: rate(track.bandwidth), track });
   }
   return list;
+}
+
+/** What is worth offering: not a smaller picture that costs as much as a larger one, of another codec, does. */
+export function offered<T extends Rung>(list: readonly Quality<T>[]): Quality<T>[] {
+  const size = (one: Quality<T>) => one.track.width * one.track.height;
+  return list.filter((one) => !list.some((other) => size(other) > size(one) && other.track.bandwidth <= one.track.bandwidth));
 }
 
 // --- keys ---------------------------------------------------------------------------------------
