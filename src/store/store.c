@@ -7,6 +7,7 @@
 // waiting is polling, is contended between processes only.
 #include "store/internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +57,9 @@ static int lock_folder(const char *dir, int *ret_fd)
 // keys and hashes of passwords, so the file is there, for its owner alone, before SQLite opens it.
 static int make_rows_file(const char *path)
 {
-    AUTO(fd_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    return fd < 0 ? err_fail_errno("opening %s", path) : 0;
+    // One that is there is not opened: closing it would drop the locks that SQLite holds for this process (fcntl).
+    AUTO(fd_close) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd < 0 && errno != EEXIST ? err_fail_errno("making %s", path) : 0;
 }
 
 // Rows are there before the first blob is. New ones beside old blobs would know nothing of them: what
