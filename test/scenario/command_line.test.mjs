@@ -103,6 +103,8 @@ test('a service says where it listens, what it lacks, and who holds the folder',
   t.after(() => serve.kill());
   const [, url] = await serve.said(/listens on (http:\/\/127\.0\.0\.1:\d+) \(reached as https:\/\/films\.example\)/);
   assert.equal((await fetch(`${url}/api/v1/session`)).status < 500, true);
+  const refused = await fetch(`${url}/api/v1/home`, { method: 'DELETE' });
+  assert.equal((await refused.json()).error.message, 'this address takes GET');
   const second = marquee(['serve', '--data', data, '--port', '0']);
   assert.equal(second.code, 1);
   assert.match(second.stderr, /a service runs on .* already, at https:\/\/films\.example/);
