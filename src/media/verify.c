@@ -220,7 +220,10 @@ static void find_near(const struct verifier *v, const AVFrame *got, double own,
 {
     const struct source *s = &v->sources.data[0];
     double least = MAX(APART_LEAST, unseen(s->qp, APART_STEPS));
-    for (int off = -1; off <= 1 && s->qp < COARSE_QP; off += 2) {
+    if (s->qp >= COARSE_QP || !verify_is_displaced(own, 0, least)) {
+        return; // too near to its own source to be on the way to another
+    }
+    for (int off = -1; off <= 1; off += 2) {
         const struct source *o = source_around(v, off);
         double apart = o ? luma_mse(v, s->picture, o->picture) : 0;
         double mse = apart > least ? luma_mse(v, got, o->picture) : INFINITY;
@@ -237,6 +240,9 @@ static int find_far(const struct verifier *v, const AVFrame *got, struct other *
     TRY(cells_of(got, &cells));
     double own = cells_mse(&cells, &s->cells);
     double least = MAX(CELLS_APART, unseen(s->qp, CELLS_STEPS));
+    if (!verify_is_displaced(own, 0, least)) {
+        return 0;
+    }
     for (int off = -REACH; off <= REACH && s->qp < COARSE_QP; off++) {
         const struct source *o = off ? source_around(v, off) : NULL;
         double apart = o ? cells_mse(&s->cells, &o->cells) : 0;
