@@ -58,10 +58,14 @@ int bus_findings_put(struct store_tx *, const char *subject, const char *detecto
 // One more, without fixing others ("report a problem").
 int bus_finding_add(struct store_tx *, const char *subject, const char *detector,
                     const char *owner, const struct finding *, char ret_id[UUID_BYTES]);
+// What is open about the subject does not matter any more: something else took its place. `by`
+// (a subject) is named in the event findings.superseded.v1 {"by","count"}; a look that finds it again
+// opens it again.
+int bus_findings_supersede(struct store_tx *, const char *subject, const char *by);
 struct bus_finding_query {
     const char *subject; // exact or prefix with a final '/'; NULL: any
     const char *kind;    // NULL: any
-    const char *state;   // "open" | "waived" | "fixed"; NULL: any
+    const char *state;   // "open" | "waived" | "fixed" | "superseded"; NULL: any
     int limit;           // 1..1000
     const char *before;  // id for the next page; NULL
 };
@@ -84,6 +88,9 @@ struct bus_mail {
     const char *dedupe; // at most one notice for each; NULL for none
 };
 int bus_notice_mail(struct store_tx *, const struct bus_mail *);
+// What became of the notice of this dedupe: 1 sent, 0 it waits (for its turn, or for a relay).
+// ERR_NOT_FOUND: there is none.
+int bus_notice_is_sent(struct store_tx *, const char *dedupe);
 
 struct bus_notifier;
 struct bus_notifier_config {

@@ -308,6 +308,31 @@ static void a_waiver_outlives_the_detectors_version(void **state)
     assert_int_equal(json_i64_or(f, "start_frame", 0), 100);
 }
 
+static void what_was_replaced_is_open_no_more(void **state)
+{
+    struct stage *s = *state;
+    put(s, "inspect@1", 2, 100, 200);
+    AUTO(json_free) json_t *open = list_of(s, "delivery/1", "open");
+    const char *waived = json_str_or(json_array_get(open, 0), "id", "");
+    const char *other = json_str_or(json_array_get(open, 1), "id", "");
+    begin(s);
+    assert_int_equal(
+        bus_finding_waive(s->tx, waived, "art", clock_wall_us() + 3600000000, "user/1"),
+        0);
+    assert_int_equal(bus_findings_supersede(s->tx, "delivery/1", "delivery/2"), 0);
+    assert_int_equal(
+        bus_finding_waive(s->tx, other, "art", clock_wall_us() + 3600000000, "user/1"),
+        ERR_CONFLICT);
+    commit(s);
+    assert_int_equal(count_of(s, "open"), 0);
+    assert_int_equal(count_of(s, "superseded"), 1);
+    assert_int_equal(count_of(s, "waived"), 1);
+    // The file comes back: what is found in it again is open again.
+    put(s, "inspect@1", 2, 100, 200);
+    assert_int_equal(count_of(s, "open"), 1);
+    assert_int_equal(count_of(s, "superseded"), 0);
+}
+
 static void a_detector_has_a_version(void **state)
 {
     struct stage *s = *state;
@@ -667,6 +692,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_rerun_updates_and_fixes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_waiver_outlives_the_detectors_version, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_was_replaced_is_open_no_more, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_detector_has_a_version, setup, teardown),
         cmocka_unit_test_setup_teardown(waivers_need_a_reason_and_end, setup, teardown),

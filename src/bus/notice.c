@@ -46,6 +46,15 @@ int bus_notice_mail(struct store_tx *tx, const struct bus_mail *mail)
                       now_us);
 }
 
+int bus_notice_is_sent(struct store_tx *tx, const char *dedupe)
+{
+    int64_t sent = 0;
+    TRY(store_get_i64(tx, &sent,
+                      "SELECT sent_us IS NOT NULL FROM notice WHERE dedupe = ?", "s",
+                      dedupe));
+    return sent != 0;
+}
+
 // --- one notice --------------------------------------------------------------------------------------
 
 struct notice {

@@ -120,7 +120,8 @@ static int put_one(struct store_tx *tx, const struct seen *seen, const struct fi
     uuid_v7(id);
     int64_t known_open = 0;
     int err = store_get_i64(tx, &known_open,
-                            "SELECT state != 'fixed' FROM finding WHERE identity = ?",
+                            "SELECT state NOT IN ('fixed', 'superseded') FROM finding"
+                            " WHERE identity = ?",
                             "b", (const void *)identity.bytes, (size_t)HASH_BYTES);
     FAIL_IF(err < 0 && err != ERR_NOT_FOUND, err, "%s", err_reason());
     TRY(store_get_text(
@@ -131,7 +132,7 @@ static int put_one(struct store_tx *tx, const struct seen *seen, const struct fi
         " ON CONFLICT (identity) DO UPDATE SET finding = excluded.finding,"
         " seen_last_us = excluded.seen_last_us,"
         " owner = coalesce(excluded.owner, owner),"
-        " state = CASE state WHEN 'fixed' THEN 'open' ELSE state END"
+        " state = CASE WHEN state IN ('fixed', 'superseded') THEN 'open' ELSE state END"
         " RETURNING id",
         "sbssssjii", id, (const void *)identity.bytes, (size_t)HASH_BYTES, seen->subject,
         f->kind, seen->detector, seen->owner, finding, seen->now_us, seen->now_us));
@@ -198,6 +199,19 @@ int bus_finding_add(struct store_tx *tx, const char *subject, const char *detect
     return emit(tx, "finding.reported.v1", subject, owner,
                 json_pack("{s:s, s:s, s:s}", "id", ret_id, "kind", f->kind, "detector",
                           detector));
+}
+
+int bus_findings_supersede(struct store_tx *tx, const char *subject, const char *by)
+{
+    TRY(store_exec(tx,
+                   "UPDATE finding SET state = 'superseded' WHERE subject = ? AND state ="
+                   " 'open'",
+                   "s", subject));
+    int64_t count = store_changes(tx);
+    return count == 0
+               ? 0
+               : emit(tx, "findings.superseded.v1", subject, "system",
+                      json_pack("{s:s, s:I}", "by", by, "count", (json_int_t)count));
 }
 
 // --- reading -----------------------------------------------------------------------------------------
@@ -303,9 +317,9 @@ int bus_finding_waive(struct store_tx *tx, const char *id, const char *why,
     TRY(store_exec(
         tx,
         "UPDATE finding SET state = 'waived', waived_until_us = ?, waived_why = ?"
-        " WHERE id = ? AND state != 'fixed'",
+        " WHERE id = ? AND state NOT IN ('fixed', 'superseded')",
         "iss", until_wall_us, why, id));
-    FAIL_IF(store_changes(tx) == 0, ERR_CONFLICT, "the finding is fixed");
+    FAIL_IF(store_changes(tx) == 0, ERR_CONFLICT, "the finding is closed");
     clock_rfc3339(until_wall_us, until);
     return emit(tx, "finding.waived.v1", subject, actor,
                 json_pack("{s:s, s:s, s:s}", "id", id, "why", why, "until", until));

@@ -103,6 +103,7 @@ static int mark_running(struct store_tx *tx, struct attempt *a)
                    "UPDATE flow_part SET reused = 1 WHERE step = ? AND"
                    " EXISTS (SELECT 1 FROM flow_result WHERE key = flow_part.key)",
                    "i", a->step));
+    TRY(job_works(tx, a->job));
     return store_get_i64(tx, &a->fence,
                          "UPDATE flow_step SET state = '" STEP_RUNNING
                          "', fence = fence + 1,"
@@ -312,11 +313,17 @@ int claim_settle(struct store_tx *tx, const struct flow_executor_config *config,
     if (a->err == 0 && !outputs_are_there(config, a)) {
         attempt_fail(a, ERR_IO, "what the step made was gone before it was written down");
     }
-    return a->err == 0 ? settle_done(tx, a) : settle_failed(tx, config, a);
+    TRY(a->err == 0 ? settle_done(tx, a) : settle_failed(tx, config, a));
+    return job_rests(tx, a->job);
 }
 
 int claim_release_all(struct store_tx *tx)
 {
+    // An executor that died did not say when: what it worked since then is not counted.
+    TRY(store_exec(tx,
+                   "UPDATE flow_job SET busy_since_us = NULL WHERE busy_since_us IS NOT "
+                   "NULL AND state = '" JOB_RUNNING "'",
+                   ""));
     return store_exec(tx,
                       "UPDATE flow_step SET state = CASE (SELECT state FROM flow_job"
                       " WHERE id = job) WHEN '" JOB_RUNNING "' THEN '" STEP_WAITING

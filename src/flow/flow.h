@@ -78,6 +78,9 @@ struct flow_step_spec {
     const struct flow_part *parts; // NULL: one part named "main"
     size_t part_count;
     int priority; // higher first, within its job; 0 is usual
+    // Added to the job's own priority: a moment's work that nobody should wait for goes before what
+    // other jobs want. 0 is usual.
+    int urgency;
     int64_t
         cost; // expected duration in ms on some machine, for progress and longest-first; ≥ 1
 };
@@ -154,8 +157,11 @@ int flow_forget_logs(struct store *, int64_t before_us, int64_t *ret_jobs);
 
 // {"id","workflow","subject","state":"running|done|failed|cancelled","progress":0..1,
 //  "remaining_us":n|null,"error":text|null,"error_code":name|null,"result","created","finished",
-//  "params","priority","actor"}, newest first; times as RFC 3339.
+//  "params","priority","actor","worked_us":while at least one step ran|null,"waits_behind":jobs
+//  before it while none of its steps runs and one could|null}, newest first; times as RFC 3339.
 int flow_jobs(struct store_tx *, const char *subject, int limit, json_t **ret_array);
+// {job id: n}: the jobs that wait now, and behind how many.
+int flow_waiting(struct store_tx *, json_t **ret_object);
 // As above plus "steps":[{"name","type","state":"waiting|running|done|failed","reused",
 // "attempts","progress","cpu_us","wall_us","max_rss_bytes","error","error_code",
 // "log":bool}].

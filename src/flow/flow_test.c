@@ -270,6 +270,7 @@ static void errors_that_repeat_are_final_at_once(void **state)
         assert_int_equal(json_i64_or(step_of(object, 0), "attempts", 0), 1);
         AUTO(buf_free) struct buf log = {0};
         assert_int_equal(flow_step_log_read(s->store, job, "only", 0, &log), 0);
+        assert_non_null(strstr(log.data, " fail of\n"));
         assert_non_null(strstr(log.data, "about to fail by "));
     }
     assert_int_equal(number(s, "SELECT count(*) FROM toy_failed WHERE error = 'CORRUPT'"),
@@ -596,6 +597,76 @@ static void older_jobs_go_first(void **state)
         "urgent long\nurgent short\nold long\nold short\nnew long\nnew short\n");
 }
 
+static void a_moments_work_goes_before_older_jobs(void **state)
+{
+    struct stage *s = *state;
+    char older[UUID_BYTES], newer[UUID_BYTES];
+    submit(s, "list",
+           json_pack("{s:[{s:s}, {s:s}]}", "steps", "name", "old a", "name", "old b"),
+           older);
+    submit(s, "list",
+           json_pack("{s:[{s:s, s:i}, {s:s}]}", "steps", "name", "look", "urgency", 1,
+                     "name", "rest"),
+           newer);
+    start_with(s, 1, 0);
+    assert_int_equal(heard(s, "job.done.v1", older, true), 1);
+    assert_int_equal(heard(s, "job.done.v1", newer, true), 1);
+    AUTO(buf_free) struct buf text = {0};
+    AUTO(cstr_free) char *path = NULL;
+    assert_int_equal(cstr_printf(&path, "%s/order", s->dir), 0);
+    assert_int_equal(fs_read_file(path, 1000, &text), 0);
+    assert_true(str_starts(buf_view(&text), "look\n"));
+    assert_true(str_ends(buf_view(&text), "rest\n"));
+}
+
+static void cancel(struct stage *s, const char *job)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    assert_int_equal(store_begin(s->store, STORE_WRITE, &tx), 0);
+    assert_int_equal(flow_cancel(tx, job, "user/o"), 0);
+    assert_int_equal(store_commit(&tx), 0);
+}
+
+static void a_job_behind_others_waits_and_does_not_work(void **state)
+{
+    struct stage *s = *state;
+    char first[UUID_BYTES], second[UUID_BYTES];
+    start_with(s, 1, 0);
+    submit(s, "one", json_pack("{s:s}", "type", "hang"), first);
+    pthread_mutex_lock(&s->lock);
+    while (s->step_ppm == 0) {
+        pthread_cond_wait(&s->heard, &s->lock);
+    }
+    pthread_mutex_unlock(&s->lock);
+    submit(s, "squares", json_pack("{s:i}", "count", 1), second);
+    for (bool waits = false; !waits;) {
+        AUTO(json_free) json_t *job = look(s, second);
+        waits = json_is_integer(json_object_get(job, "waits_behind"));
+        if (waits) {
+            assert_int_equal(json_i64_or(job, "waits_behind", -1), 1);
+            assert_true(json_is_null(json_object_get(job, "remaining_us")));
+            assert_int_equal(json_i64_or(job, "worked_us", -1), 0);
+        }
+        sched_yield();
+    }
+    int64_t waited_us = clock_wall_us();
+    AUTO(json_free) json_t *one = look(s, first);
+    assert_true(json_is_null(json_object_get(one, "waits_behind")));
+    assert_true(json_i64_or(one, "worked_us", 0) > 0);
+    // What a job took is no more than the time in which one of its steps ran.
+    cancel(s, first);
+    assert_int_equal(heard(s, "job.done.v1", second, true), 1);
+    AUTO(json_free) json_t *two = look(s, second);
+    assert_true(json_is_null(json_object_get(two, "waits_behind")));
+    int64_t worked_us = json_i64_or(two, "worked_us", 0);
+    assert_true(worked_us > 0 && worked_us <= clock_wall_us() - waited_us);
+    AUTO(json_free) json_t *stopped = look(s, first);
+    int64_t stopped_us = json_i64_or(stopped, "worked_us", 0);
+    assert_true(stopped_us > 0);
+    AUTO(json_free) json_t *later = look(s, first);
+    assert_int_equal(json_i64_or(later, "worked_us", 0), stopped_us);
+}
+
 static void one_executor_a_folder(void **state)
 {
     struct stage *s = *state;
@@ -689,6 +760,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(slots_and_memory_are_respected, setup, teardown),
         cmocka_unit_test_setup_teardown(priority_goes_first_then_length, setup, teardown),
         cmocka_unit_test_setup_teardown(older_jobs_go_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_moments_work_goes_before_older_jobs, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_job_behind_others_waits_and_does_not_work,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(one_executor_a_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(mistakes_of_workflows_end_their_job, setup,
                                         teardown),

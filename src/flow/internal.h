@@ -80,6 +80,9 @@ int job_advance(const struct advance_config *);
 // --- jobs (job.c) ---------------------------------------------------------------------------
 
 int job_emit(struct store_tx *, const char *job, const char *type, const char *actor);
+// A step of the job begins; one of its steps ran no longer: what it took counts while one ran.
+int job_works(struct store_tx *, const char *job);
+int job_rests(struct store_tx *, const char *job);
 int flow_log_path(struct store *, const char *job, int64_t step, char **ret);
 
 // --- progress (measure.c) ---------------------------------------------------------------------

@@ -109,6 +109,12 @@ const struct store_migration flow_migrations[] = {
      "  type TEXT PRIMARY KEY,"
      "  cost REAL NOT NULL," // of the latest runs, the older the less
      "  wall_us REAL NOT NULL) WITHOUT ROWID;"},
+    // How long at least one of its steps ran; NULL: nobody looked.
+    {"flow", 5,
+     "ALTER TABLE flow_job ADD COLUMN worked_us INTEGER;"
+     "ALTER TABLE flow_job ADD COLUMN busy_since_us INTEGER;"
+     "CREATE INDEX flow_job_running ON flow_job (priority DESC, id)"
+     "  WHERE state = 'running';"},
 };
 const size_t flow_migration_count = ARRAY_LEN(flow_migrations);
 
@@ -149,7 +155,8 @@ int flow_submit(struct store_tx *tx, const struct flow_job_spec *spec,
     TRY(store_exec(
         tx,
         "INSERT INTO flow_job (id, workflow, subject, params, priority, actor, state,"
-        " dirty, created_us) VALUES (?, ?, ?, ?, ?, ?, '" JOB_RUNNING "', 1, ?)",
+        " dirty, created_us, worked_us)"
+        " VALUES (?, ?, ?, ?, ?, ?, '" JOB_RUNNING "', 1, ?, 0)",
         "sssjisi", id, spec->workflow, spec->subject, spec->params ? spec->params : none,
         (int64_t)spec->priority, actor, clock_wall_us()));
     TRY(job_emit(tx, id, "job.submitted.v1", actor));
@@ -182,6 +189,7 @@ int flow_cancel(struct store_tx *tx, const char *job, const char *actor)
                    " progress_ppm = 0 WHERE job = ? AND state IN ('" STEP_WAITING
                    "', '" STEP_RUNNING "')",
                    "s", job));
+    TRY(job_rests(tx, job));
     return job_emit(tx, job, "job.cancelled.v1", actor ? actor : "system");
 }
 
@@ -212,6 +220,27 @@ int flow_rerun(struct store_tx *tx, const char *job, const char *actor)
     return job_emit(tx, job, "job.rerun.v1", actor ? actor : "system");
 }
 
+// --- the time it worked -------------------------------------------------------------------------
+
+int job_works(struct store_tx *tx, const char *job)
+{
+    return store_exec(tx,
+                      "UPDATE flow_job SET busy_since_us = ? WHERE id = ? AND"
+                      " busy_since_us IS NULL",
+                      "is", clock_wall_us(), job);
+}
+
+int job_rests(struct store_tx *tx, const char *job)
+{
+    return store_exec(
+        tx,
+        "UPDATE flow_job SET worked_us = coalesce(worked_us, 0) +"
+        " max(?1 - busy_since_us, 0), busy_since_us = NULL WHERE id = ?2 AND"
+        " busy_since_us IS NOT NULL AND NOT EXISTS (SELECT 1 FROM flow_step s INDEXED"
+        " BY flow_step_running WHERE s.state = '" STEP_RUNNING "' AND s.job = ?2)",
+        "is", clock_wall_us(), job);
+}
+
 // --- what people see -----------------------------------------------------------------------------
 
 static json_t *time_or_null(const struct store_rows *r, int column)
@@ -229,9 +258,28 @@ static json_t *i64_or_null(const struct store_rows *r, int column)
     return store_is_null(r, column) ? json_null() : json_integer(store_i64(r, column));
 }
 
+// A job waits when none of its steps runs and one could: behind how many.
+#define WAITS_BEHIND                                                                   \
+    "CASE WHEN state = '" JOB_RUNNING "' AND busy_since_us IS NULL AND EXISTS (SELECT" \
+    " 1 FROM flow_step s WHERE s.job = j.id AND s.state = '" STEP_WAITING              \
+    "') THEN (SELECT count(*) FROM flow_job o INDEXED BY flow_job_running WHERE"       \
+    " o.state = '" JOB_RUNNING "' AND (o.priority > j.priority OR o.priority ="        \
+    " j.priority AND o.id < j.id)) END"
 #define JOB_COLUMNS                                                                    \
     "id, workflow, subject, state, progress_ppm, remaining_us, error, reason, result," \
-    " created_us, finished_us, params, priority, actor"
+    " created_us, finished_us, params, priority, actor, worked_us, busy_since_us,"     \
+    " " WAITS_BEHIND
+
+// With what runs now.
+static json_t *worked_json(const struct store_rows *r)
+{
+    if (store_is_null(r, 14)) {
+        return json_null();
+    }
+    int64_t now_us =
+        store_is_null(r, 15) ? 0 : MAX(clock_wall_us() - store_i64(r, 15), INT64_C(0));
+    return json_integer(store_i64(r, 14) + now_us);
+}
 
 static int job_json(const struct store_rows *r, json_t **ret)
 {
@@ -241,13 +289,17 @@ static int job_json(const struct store_rows *r, json_t **ret)
     TRY(store_json(r, 11, &params));
     return json_made(
         json_pack(
-            "{s:s, s:s, s:s, s:s, s:f, s:o, s:s?, s:s?, s:O, s:o, s:o, s:O, s:I, s:s}",
+            "{s:s, s:s, s:s, s:s, s:f, s:o, s:s?, s:s?, s:O, s:o, s:o, s:O, s:I, s:s,"
+            " s:o, s:o}",
             "id", store_text(r, 0), "workflow", store_text(r, 1), "subject",
             store_text(r, 2), "state", store_text(r, 3), "progress",
-            (double)store_i64(r, 4) / PPM, "remaining_us", i64_or_null(r, 5),
-            "error_code", store_text(r, 6), "error", store_text(r, 7), "result", result,
-            "created", time_or_null(r, 9), "finished", time_or_null(r, 10), "params",
-            params, "priority", (json_int_t)store_i64(r, 12), "actor", store_text(r, 13)),
+            (double)store_i64(r, 4) / PPM, "remaining_us",
+            // What waits for others will take as long as they do, which nobody says.
+            store_is_null(r, 16) ? i64_or_null(r, 5) : json_null(), "error_code",
+            store_text(r, 6), "error", store_text(r, 7), "result", result, "created",
+            time_or_null(r, 9), "finished", time_or_null(r, 10), "params", params,
+            "priority", (json_int_t)store_i64(r, 12), "actor", store_text(r, 13),
+            "worked_us", worked_json(r), "waits_behind", i64_or_null(r, 16)),
         ret);
 }
 
@@ -256,16 +308,36 @@ int flow_jobs(struct store_tx *tx, const char *subject, int limit, json_t **ret_
     AUTO(store_rows_free) struct store_rows *r = NULL;
     if (subject) {
         TRY(store_query(tx, &r,
-                        "SELECT " JOB_COLUMNS " FROM flow_job WHERE subject = ?"
+                        "SELECT " JOB_COLUMNS " FROM flow_job j WHERE subject = ?"
                         " ORDER BY created_us DESC, id DESC LIMIT ?",
                         "si", subject, (int64_t)limit));
     } else {
         TRY(store_query(tx, &r,
-                        "SELECT " JOB_COLUMNS " FROM flow_job"
+                        "SELECT " JOB_COLUMNS " FROM flow_job j"
                         " ORDER BY created_us DESC, id DESC LIMIT ?",
                         "i", (int64_t)limit));
     }
     return store_array(r, job_json, ret_array);
+}
+
+int flow_waiting(struct store_tx *tx, json_t **ret_object)
+{
+    AUTO(json_free) json_t *object = json_object();
+    AUTO(store_rows_free) struct store_rows *r = NULL;
+    TRY(store_query(tx, &r,
+                    "SELECT id, " WAITS_BEHIND
+                    " FROM flow_job j INDEXED BY flow_job_running WHERE state ="
+                    " '" JOB_RUNNING "'",
+                    ""));
+    int more;
+    while ((more = store_next(r)) > 0) {
+        FAIL_IF(!store_is_null(r, 1) &&
+                    json_object_set_new(object, store_text(r, 0), i64_or_null(r, 1)) < 0,
+                ERR_NOMEM, "waiting jobs");
+    }
+    TRY(more);
+    *ret_object = TAKE(object);
+    return 0;
 }
 
 static int step_json(const struct store_rows *r, json_t **ret)
@@ -300,8 +372,8 @@ int flow_job(struct store_tx *tx, const char *job, json_t **ret_object)
     AUTO(json_free) json_t *object = NULL, *steps = NULL;
     {
         AUTO(store_rows_free) struct store_rows *r = NULL;
-        TRY(store_query(tx, &r, "SELECT " JOB_COLUMNS " FROM flow_job WHERE id = ?", "s",
-                        job));
+        TRY(store_query(tx, &r, "SELECT " JOB_COLUMNS " FROM flow_job j WHERE id = ?",
+                        "s", job));
         int found = store_next(r);
         TRY(found);
         FAIL_IF(!found, ERR_NOT_FOUND, "there is no job %s", job);

@@ -173,7 +173,7 @@ static int write_step(struct flow_run *run, const struct wanted *w)
         " attempts = 0, not_before_us = 0, progress_ppm = 0, reused = 0,"
         " error = NULL, reason = NULL RETURNING id",
         "sssibiiijs", run->config->job, w->spec->name, w->spec->type,
-        (int64_t)w->type->version, STORE_HASH(&w->sum), run->priority,
+        (int64_t)w->type->version, STORE_HASH(&w->sum), run->priority + w->spec->urgency,
         (int64_t)w->spec->priority, MAX(w->spec->cost, (int64_t)1), spec, STEP_WAITING));
     TRY(store_exec(tx, "DELETE FROM flow_part WHERE step = ?", "i", id));
     TRY(write_parts(run, w, id, &all));
@@ -369,6 +369,7 @@ static int end_job(struct flow_run *run, const char *state, int err, const char 
                    "UPDATE flow_step SET state = '" STEP_HELD "' WHERE job = ?"
                    " AND state = '" STEP_WAITING "'",
                    "s", run->config->job));
+    TRY(job_rests(tx, run->config->job));
     TRY(job_emit(tx, run->config->job, err ? "job.failed.v1" : "job.done.v1", "system"));
     return 1;
 }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PROGRESS_EVERY_US 100000
@@ -281,6 +282,71 @@ static int write_result(const struct flow_step *s, const json_t *result)
     return fd_write_all(fd, text.data, text.len);
 }
 
+// --- its log: what it did, in two lines ---------------------------------------------------------
+
+enum { LOG_NAMES = 8 };
+
+static void name_one(struct buf *out, size_t i, size_t count, const char *name)
+{
+    if (i < LOG_NAMES) {
+        buf_printf(out, "%s%s", i ? ", " : " ", name);
+    } else if (i == LOG_NAMES) {
+        buf_printf(out, " and %zu more", count - LOG_NAMES);
+    }
+}
+
+static void log_begin(struct flow_step *s, const char *type)
+{
+    AUTO(buf_free) struct buf line = {0};
+    size_t count = json_array_size(s->inputs);
+    buf_printf(&line, "%s of", type);
+    for (size_t i = 0; i < count; i++) {
+        name_one(&line, i, count, json_str_or(json_array_get(s->inputs, i), "name", "?"));
+    }
+    if (s->parts.len > 1) {
+        buf_cstr(&line, "; parts");
+        for (size_t i = 0; i < s->parts.len; i++) {
+            name_one(&line, i, s->parts.len, s->parts.data[i].name);
+        }
+    }
+    if (line.err == 0) {
+        flow_step_log(s, "%s", line.data);
+    }
+}
+
+static int64_t bytes_of(const struct flow_step *s, size_t part, const char *name)
+{
+    AUTO(cstr_free) char *path = NULL;
+    struct stat st;
+    bool known = cstr_printf(&path, "%s/out/%zu/%s", s->dir, part, name) == 0 &&
+                 stat(path, &st) == 0;
+    return known ? st.st_size : 0;
+}
+
+static void log_end(struct flow_step *s, int64_t start_us)
+{
+    AUTO(buf_free) struct buf names = {0};
+    int64_t bytes = 0;
+    size_t count = 0, at = 0, i;
+    const json_t *name;
+    vec_for_each (p, &s->parts) {
+        count += json_array_size(p->outputs);
+    }
+    vec_for_each (p, &s->parts) {
+        json_array_foreach(p->outputs, i, name)
+        {
+            bytes += bytes_of(s, (size_t)(p - s->parts.data), json_string_value(name));
+            name_one(&names, at++, count, json_string_value(name));
+        }
+    }
+    if (names.err == 0) {
+        flow_step_log(s, "done in %.2f s, %.2f s of CPU; outputs: %zu, %lld bytes%s%s",
+                      (double)(clock_mono_us() - start_us) / 1e6,
+                      (double)clock_cpu_us() / 1e6, count, (long long)bytes,
+                      count ? ":" : "", count ? names.data : "");
+    }
+}
+
 static int run_type(struct flow_step *s, const struct flow_step_type *types,
                     size_t type_count, const char *data_dir)
 {
@@ -293,8 +359,11 @@ static int run_type(struct flow_step *s, const struct flow_step_type *types,
             continue;
         }
         AUTO(json_free) json_t *result = NULL;
+        int64_t start_us = clock_mono_us();
+        log_begin(s, name);
         TRY(types[i].run(s));
         TRY(gather(s, &result));
+        log_end(s, start_us);
         return write_result(s, result);
     }
     FAIL(ERR_UNSUPPORTED, "this program has no step '%s'", name);

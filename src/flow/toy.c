@@ -265,7 +265,7 @@ static int advance_one(struct flow_run *run, void *user)
     return flow_finish(run, TAKE(values));
 }
 
-// A step for each of params.steps ({"name","priority","cost","type"}), all at once.
+// A step for each of params.steps ({"name","priority","urgency","cost","type"}), all at once.
 static int advance_list(struct flow_run *run, void *user)
 {
     (void)user;
@@ -281,6 +281,7 @@ static int advance_list(struct flow_run *run, void *user)
                                      .type = json_str_or(step, "type", "order"),
                                      .params = step,
                                      .priority = (int)json_i64_or(step, "priority", 0),
+                                     .urgency = (int)json_i64_or(step, "urgency", 0),
                                      .cost = json_i64_or(step, "cost", 1)},
             &r);
         TRY(ready);

@@ -136,7 +136,7 @@ static int film_findings(struct store *store, const char *delivery_id, json_t **
 
 static int film_rows(struct store *store, const char *delivery_id, const char *job_id,
                      struct delivery *d, json_t **ret_job, char **ret_title,
-                     char **ret_request)
+                     char **ret_request, const char **ret_asked)
 {
     AUTO(store_rollback) struct store_tx *tx = NULL;
     TRY(store_begin(store, STORE_READ, &tx));
@@ -147,7 +147,10 @@ static int film_rows(struct store *store, const char *delivery_id, const char *j
                              "SELECT id FROM ingest_request WHERE delivery_id = ? AND "
                              "state = 'open' ORDER BY id DESC LIMIT 1",
                              "s", delivery_id);
-    return err == ERR_NOT_FOUND ? 0 : err;
+    if (err < 0) {
+        return err == ERR_NOT_FOUND ? 0 : err;
+    }
+    return request_asked(tx, *ret_request, d->partner, ret_asked);
 }
 
 int ingest_film(struct store *store, const char *delivery_id, const char *job_id,
@@ -158,7 +161,8 @@ int ingest_film(struct store *store, const char *delivery_id, const char *job_id
     json_t *job = NULL, *findings = NULL, *why = NULL, *steps = NULL, *renditions = NULL,
            *film = NULL;
     AUTO(cstr_free) char *title = NULL, *request = NULL;
-    TRY(film_rows(store, delivery_id, job_id, &d, &job, &title, &request));
+    const char *asked = NULL;
+    TRY(film_rows(store, delivery_id, job_id, &d, &job, &title, &request, &asked));
     TRY(film_findings(store, delivery_id, &findings, &why));
     TRY(steps_json(job, &steps));
     const char *state = film_state(job, d.state);
@@ -171,13 +175,13 @@ int ingest_film(struct store *store, const char *delivery_id, const char *job_id
     }
     TRY(json_made(
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:O, s:O, s:O, s:n, s:n, s:s?, "
-                  "s:O, s:I, s:s?}",
+                  "s:O, s:I, s:s?, s:s?}",
                   "title_id", d.title_id, "delivery_id", d.id, "job_id", job_id, "title",
                   title, "file_name", d.file_name, "state", state, "request_id", request,
                   "findings", findings, "why", why, "renditions", renditions, "hls",
                   "dash", "package", published ? d.package : NULL, "steps", steps,
                   "wall_us", (json_int_t)job_wall_us(job), "error",
-                  json_str_or(job, "error", NULL)),
+                  json_str_or(job, "error", NULL), "asked", asked),
         &film));
     if (published) {
         TRY(playable(film, d.package));

@@ -143,7 +143,9 @@ int ingest_deliveries(struct store_tx *, const struct ingest_query *, json_t **r
 int ingest_delivery(struct store_tx *, const char *id, json_t **ret);
 // Redelivery requests: {"id","delivery_id","title_id","title","partner","state":"open|answered|
 // closed","verdict","created","findings":[…],"thumbnails":[{"finding":index,"frame","url"}],
-// "answered_by":delivery id|null}. Closed: the answer was accepted and published.
+// "answered_by":delivery id|null,"asked":"mailed|mail_waits|no_address|no_partner"}. Closed: the
+// answer was accepted and published. Asked: whether a mail went out, waits (for its turn or for a
+// relay: `marquee doctor`), or nobody could be written to.
 int ingest_requests(struct store_tx *, const struct ingest_query *, json_t **ret_array);
 int ingest_request(struct store_tx *, const char *id, json_t **ret);
 
@@ -166,7 +168,8 @@ int ingest_frame_times(struct store *, const char *delivery_id, int64_t start,
 int ingest_frame_child(const char *data_dir, const char *source_hex,
                        const char *report_hex, const char *timeline_hex, int64_t frame,
                        int width, int fd);
-// One film of `marquee ingest --json`, as it stands now; state is also "running" or "failed".
+// One film of `marquee ingest --json`, as it stands now; state is also "running" or "failed"; "asked" is
+// that of its open request, or null.
 int ingest_film(struct store *, const char *delivery_id, const char *job_id,
                 json_t **ret);
 

@@ -184,6 +184,11 @@ int partner_mail(struct store_tx *, const char *partner, char **ret);
 // In the transaction of the verdict.
 int request_open(struct store_tx *, const struct delivery *, const char *verdict,
                  const json_t *findings, const json_t *why, const char *base_url);
+// "mailed", "mail_waits", "no_address", "no_partner" (ingest.h); `partner` may be "".
+int request_asked(struct store_tx *, const char *id, const char *partner,
+                  const char **ret);
 int request_close_answered(struct store_tx *, const struct delivery *);
+// What was found in the title's other deliveries says nothing about what viewers get now.
+int findings_close_replaced(struct store_tx *, const struct delivery *);
 
 #endif

@@ -127,16 +127,18 @@ static int request_json(struct store_tx *tx, const struct store_rows *rows, json
 {
     AUTO(json_free) json_t *findings = NULL, *pictures = NULL;
     AUTO(cstr_free) char *title = NULL;
+    const char *asked = NULL;
+    TRY(request_asked(tx, store_text(rows, 0), store_text(rows, 3), &asked));
     TRY(store_json(rows, 6, &findings));
     TRY(thumbnails(store_text(rows, 1), findings, &pictures));
     TRY(title_name(tx, store_text(rows, 2), &title));
     return json_made(
-        json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:o, s:O, s:O, s:s?}", "id",
+        json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:o, s:O, s:O, s:s?, s:s}", "id",
                   store_text(rows, 0), "delivery_id", store_text(rows, 1), "title_id",
                   store_text(rows, 2), "title", title, "partner", text_or_null(rows, 3),
                   "state", store_text(rows, 4), "verdict", store_text(rows, 5), "created",
                   time_json(store_i64(rows, 7)), "findings", findings, "thumbnails",
-                  pictures, "answered_by", text_or_null(rows, 8)),
+                  pictures, "answered_by", text_or_null(rows, 8), "asked", asked),
         ret);
 }
 

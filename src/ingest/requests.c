@@ -133,10 +133,42 @@ int request_open(struct store_tx *tx, const struct delivery *d, const char *verd
     return request_mail(tx, d, id, verdict, findings, why, base_url);
 }
 
+int request_asked(struct store_tx *tx, const char *id, const char *partner,
+                  const char **ret)
+{
+    AUTO(cstr_free) char *dedupe = NULL;
+    if (!partner || !*partner) {
+        *ret = "no_partner";
+        return 0;
+    }
+    TRY(cstr_printf(&dedupe, "request/%s", id));
+    int sent = bus_notice_is_sent(tx, dedupe);
+    FAIL_IF(sent < 0 && sent != ERR_NOT_FOUND, sent, "%s", err_reason());
+    *ret = sent == ERR_NOT_FOUND ? "no_address" : sent ? "mailed" : "mail_waits";
+    return 0;
+}
+
 int request_close_answered(struct store_tx *tx, const struct delivery *d)
 {
     return store_exec(tx,
                       "UPDATE ingest_request SET state = 'closed', answered_by = "
                       "coalesce(answered_by, ?) WHERE title_id = ? AND state <> 'closed'",
                       "ss", d->id, d->title_id);
+}
+
+int findings_close_replaced(struct store_tx *tx, const struct delivery *d)
+{
+    AUTO(store_rows_free) struct store_rows *rows = NULL;
+    char by[SUBJECT_BYTES];
+    subject_of("delivery", d->id, by);
+    TRY(store_query(tx, &rows,
+                    "SELECT id FROM ingest_delivery WHERE title_id = ? AND id <> ?", "ss",
+                    d->title_id, d->id));
+    int more = 0;
+    while ((more = store_next(rows)) > 0) {
+        char subject[SUBJECT_BYTES];
+        subject_of("delivery", store_text(rows, 0), subject);
+        TRY(bus_findings_supersede(tx, subject, by));
+    }
+    return more;
 }

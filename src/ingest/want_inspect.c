@@ -94,6 +94,8 @@ static int want_probe(struct flow_run *run, const struct wish *wish,
                                   .params = params,
                                   .inputs = &input,
                                   .input_count = 1,
+                                  // What is no film is said before others are encoded.
+                                  .urgency = 1,
                                   .cost = COST_PROBE};
     return flow_want(run, &spec, ret);
 }

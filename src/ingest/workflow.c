@@ -61,6 +61,7 @@ static int publish_apply(struct store_tx *tx, void *user)
     TRY(title_publish(tx, p->run, d, p->packaged, p->package));
     TRY(supersede(tx, before.package, hex));
     TRY(request_close_answered(tx, d));
+    TRY(findings_close_replaced(tx, d));
     return publish_events(tx, d, hex, first);
 }
 
