@@ -125,7 +125,8 @@ int account_session_touch(struct store_tx *, const char *token);
 // {"user":{"id","name","role"},"profile":{…}|null,"plan":{…}}
 int account_session_json(struct store_tx *, const struct account_who *, json_t **ret);
 
-// A link signs in once. `lifetime_us` from now.
+#define ACCOUNT_LINK_LIFE_US INT64_C(604800000000) // 7 days: what people are given
+// A link signs in once. `lifetime_us` from now. ERR_NOT_FOUND: nobody has this id.
 int account_link_new(struct store_tx *, const char *user_id, int64_t lifetime_us,
                      char ret_token[ACCOUNT_TOKEN_BYTES]);
 // Uses it up. ERR_NOT_FOUND when it is unknown, used or over.

@@ -269,6 +269,10 @@ int account_link_new(struct store_tx *tx, const char *user_id, int64_t lifetime_
 {
     char token[ACCOUNT_TOKEN_BYTES];
     struct hash h;
+    int64_t there = 0;
+    TRY(store_get_i64(tx, &there, "SELECT count(*) FROM account_user WHERE id = ?", "s",
+                      user_id));
+    FAIL_IF(!there, ERR_NOT_FOUND, "there is no such person");
     TRY(new_token(token));
     hash_token(token, &h);
     int64_t now = clock_wall_us();

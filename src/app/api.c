@@ -101,6 +101,7 @@ const struct http_route api_routes[] = {
     GET(API "/users", A, users_list, "People"),
     POST(API "/users", A, users_add, SMALL, "A new person"),
     PATCH(API "/users/{id}", A, users_edit, SMALL, "Change a person's role, plan, partner or password"),
+    POST(API "/users/{id}/link", A, users_link, SMALL, "An address that signs a person in, once"),
     DELETE(API "/users/{id}", A, users_remove, "Remove a person and what their profiles kept"),
     GET(API "/partners", A, partners_list, "Partners"),
     POST(API "/partners", A, partners_add, SMALL, "A new partner"),

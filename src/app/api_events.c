@@ -8,9 +8,40 @@
 #define REPLAY_PAGE 500
 #define REPLAY_MAX  5000 // then the stream ends, and its client comes back for the rest
 
+#define PARTNER_TOPIC "partner/"
+
+// Whose delivery or request a subject is: their topic; "" of the house and of all other subjects.
+static void partner_topic(struct store_tx *tx, const char *subject, struct buf *out)
+{
+    AUTO(json_free) json_t *object = NULL;
+    struct str id = str_of(subject), kind;
+    buf_clear(out);
+    str_next(&id, '/', &kind);
+    if (!id.data || !uuid_is_valid(id)) {
+        return;
+    }
+    int err = str_eq_c(kind, "delivery")  ? ingest_delivery(tx, id.data, &object)
+              : str_eq_c(kind, "request") ? ingest_request(tx, id.data, &object)
+                                          : ERR_NOT_FOUND;
+    const char *partner = err < 0 ? "" : json_str_or(object, "partner", "");
+    if (*partner) {
+        buf_printf(out, PARTNER_TOPIC "%s", partner);
+    }
+}
+
+static bool is_of(struct store_tx *tx, const char *subject, const char *topic)
+{
+    AUTO(buf_free) struct buf theirs = {0};
+    partner_topic(tx, subject, &theirs);
+    return theirs.len && theirs.err == 0 && strcmp(theirs.data, topic) == 0;
+}
+
 static int replay(void *user, int64_t after, const char *prefix, struct buf *out)
 {
     struct api *api = user;
+    // All that is one partner's: looked for among everything.
+    const char *partner = str_starts(str_of(prefix), PARTNER_TOPIC) ? prefix : NULL;
+    prefix = partner ? NULL : prefix;
     AUTO(store_rollback) struct store_tx *tx = NULL;
     // Where it begins is said at once: a stream may end before anything happened.
     buf_printf(out, "id: %lld\n\n", (long long)after);
@@ -23,7 +54,9 @@ static int replay(void *user, int64_t after, const char *prefix, struct buf *out
         json_array_foreach(events, i, event)
         {
             TRY(str_to_i64(str_of(json_str_or(event, "id", "")), 1, INT64_MAX, &after));
-            http_sse_format(out, after, NULL, event);
+            if (!partner || is_of(tx, json_str_or(event, "subject", ""), partner)) {
+                http_sse_format(out, after, NULL, event);
+            }
         }
         sent += (int)json_array_size(events);
         if (json_array_size(events) < REPLAY_PAGE) {
@@ -33,25 +66,23 @@ static int replay(void *user, int64_t after, const char *prefix, struct buf *out
     return 1;
 }
 
-// What a partner may follow: exactly one delivery or request of theirs.
-static int check_subject(struct api *api, struct http_request *req, const char *subject)
+// What a partner may follow: all their deliveries and requests, or one of them.
+static int partner_follows(struct api *api, struct http_request *req,
+                           const char **subject)
 {
     const struct account_who *who = &api_caller(req)->who;
-    FAIL_IF(!subject || who->role != ACCOUNT_PARTNER, ERR_DENIED,
+    FAIL_IF(who->role != ACCOUNT_PARTNER || !*who->partner_id, ERR_DENIED,
             "your role does not follow this");
-    struct str id = str_of(subject), kind;
-    str_next(&id, '/', &kind);
-    AUTO(store_rollback) struct store_tx *tx = NULL;
-    AUTO(json_free) json_t *object = NULL;
-    TRY(store_begin(api->store, STORE_READ, &tx));
-    int err = ERR_NOT_FOUND;
-    if (id.data && uuid_is_valid(id) && str_eq_c(kind, "delivery")) {
-        err = ingest_delivery(tx, id.data, &object);
-    } else if (id.data && uuid_is_valid(id) && str_eq_c(kind, "request")) {
-        err = ingest_request(tx, id.data, &object);
+    const char *topic =
+        arena_printf(http_request_arena(req), PARTNER_TOPIC "%s", who->partner_id);
+    FAIL_IF(!topic, ERR_NOMEM, "a topic");
+    if (!*subject) {
+        *subject = topic;
+        return 0;
     }
-    FAIL_IF(err < 0 || strcmp(json_str_or(object, "partner", ""), who->partner_id) != 0,
-            ERR_DENIED, "this is not yours to follow");
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    FAIL_IF(!is_of(tx, *subject, topic), ERR_DENIED, "this is not yours to follow");
     return 0;
 }
 
@@ -68,7 +99,7 @@ int api_events_follow(struct http_request *req, struct http_response *res, void 
     const char *subject = http_request_query(req, "subject");
     subject = subject && *subject ? subject : NULL;
     if (!api_operates(req)) {
-        TRY(check_subject(api, req, subject));
+        TRY(partner_follows(api, req, &subject));
     }
     int64_t last_id = http_request_last_event_id(req);
     if (last_id < 0) {
@@ -94,9 +125,23 @@ int api_history_get(struct http_request *req, struct http_response *res, void *u
     return api_wrap(res, "events", events);
 }
 
-static void publish(struct api *api, const char *const *topics, int64_t id,
+// Under its subject, under `also` (may be NULL), and to the partner whose it is: to each stream once.
+static void publish(struct api *api, const char *subject, const char *also, int64_t id,
                     const json_t *event)
 {
+    AUTO(buf_free) struct buf partner = {0};
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *topics[4] = {subject};
+    size_t count = 1;
+    if (also) {
+        topics[count++] = also;
+    }
+    if (store_begin(api->store, STORE_READ, &tx) == 0) {
+        partner_topic(tx, subject, &partner);
+    }
+    if (partner.len && partner.err == 0) {
+        topics[count++] = partner.data;
+    }
     pthread_rwlock_rdlock(&api->links_lock);
     if (api->links.server) {
         http_sse_publish_any(api->links.server, topics, id, NULL, event);
@@ -106,8 +151,7 @@ static void publish(struct api *api, const char *const *topics, int64_t id,
 
 void api_publish_event(void *user, int64_t seq, const json_t *event)
 {
-    const char *const topics[] = {json_str_or(event, "subject", ""), NULL};
-    publish(user, topics, seq > 0 ? seq : -1, event);
+    publish(user, json_str_or(event, "subject", ""), NULL, seq > 0 ? seq : -1, event);
 }
 
 // Under the subject of its job and under the job itself: whoever follows either sees it once.
@@ -123,6 +167,5 @@ void api_publish_progress(void *user, const struct flow_progress *p)
     if (!event || cstr_printf(&job, "job/%s", p->job) < 0) {
         return;
     }
-    const char *const topics[] = {p->subject, job, NULL};
-    publish(user, topics, -1, event);
+    publish(user, p->subject, job, -1, event);
 }

@@ -265,6 +265,22 @@ int api_users_remove(struct http_request *req, struct http_response *res, void *
     return api_done(res);
 }
 
+int api_users_link(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(cstr_free) char *path = NULL;
+    const char *id = NULL;
+    char token[ACCOUNT_TOKEN_BYTES], until[CLOCK_RFC3339_BYTES];
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(account_link_new(tx, id, ACCOUNT_LINK_LIFE_US, token));
+    TRY(cstr_printf(&path, "/link/%s", token));
+    clock_rfc3339(clock_wall_us() + ACCOUNT_LINK_LIFE_US, until);
+    TRY(store_commit(&tx));
+    return http_json(res, 201, json_pack("{s:s, s:s}", "path", path, "until", until));
+}
+
 int api_partners_list(struct http_request *req, struct http_response *res, void *user)
 {
     struct api *api = user;

@@ -275,6 +275,8 @@ static void job_tells_its_graph(struct place *p, const char *job)
         assert_non_null(json_object_get(known, ingest_step_types[i].name));
     }
     json_decref(known);
+    assert_true(json_is_null(json_object_get(a.json, "waits_behind"))); // no step yet
+    assert_int_equal(json_i64_or(a.json, "worked_us", -1), 0);
 }
 
 static void ticket_holds(struct place *p, const json_t *ticket, int age)
@@ -358,6 +360,31 @@ static void uploads_survive_the_server(void **state)
 
 // --- people ---------------------------------------------------------------------------------
 
+static void links_sign_in_once(struct place *p, const char *person)
+{
+    AUTO(world_answer_clear) struct answer a = {0};
+    // A link for who has no password, or lost it: once.
+    char link[160], at[256];
+    snprintf(link, sizeof link, "%s/link", person);
+    for (int i = 0; i < 2; i++) {
+        ASK(p, &a, .method = "POST", .path = link, .token = token_of(p, ACCOUNT_ADMIN),
+            .json = "{}");
+        assert_int_equal(a.status, 201);
+        assert_non_null(json_object_get(a.json, "until"));
+    }
+    char way[256];
+    assert_int_equal(str_copy(way, sizeof way, str_of(json_str_or(a.json, "path", ""))),
+                     0);
+    ASK(p, &a, .method = "GET", .path = way);
+    assert_int_equal(a.status, 303);
+    assert_string_equal(header_of(&a, "Location: ", at), "/");
+    ASK(p, &a, .method = "GET", .path = way);
+    assert_string_equal(header_of(&a, "Location: ", at), "/signin?link=used");
+    ASK(p, &a, .method = "POST", .token = token_of(p, ACCOUNT_ADMIN), .json = "{}",
+        .path = "/api/v1/users/00000000-0000-7000-8000-000000000000/link");
+    assert_int_equal(a.status, 404);
+}
+
 static void administrators_change_people(void **state)
 {
     struct place *p = *state;
@@ -404,6 +431,7 @@ static void administrators_change_people(void **state)
     assert_string_equal(json_str_or(json_object_get(a.json, "plan"), "id", ""), "basic");
     assert_string_equal(json_str_or(json_object_get(a.json, "user"), "role", ""),
                         "viewer");
+    links_sign_in_once(p, kim);
     ASK(p, &a, .method = "DELETE", .path = kim, .token = boss);
     assert_int_equal(a.status, 204);
     ASK(p, &a, .method = "POST", .path = "/api/v1/session",

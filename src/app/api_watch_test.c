@@ -267,6 +267,14 @@ static void plays_keep_places_and_streams(void **state)
         .token = token_of(p, ACCOUNT_OPERATOR));
     json_t *finding = json_array_get(json_object_get(a.json, "findings"), 0);
     assert_int_equal(json_i64_or(finding, "start_pts", 0), 1500000);
+    assert_string_equal(json_str_or(json_object_get(finding, "evidence"), "text", ""),
+                        "green frames");
+    AUTO(cstr_free) char *about = NULL;
+    assert_int_equal(cstr_dup(&about, json_str_or(finding, "subject_name", "")), 0);
+    ASK(p, &a, .method = "GET", .path = "/api/v1/titles", .token = viewer);
+    assert_string_equal(
+        about,
+        json_str_or(json_array_get(json_object_get(a.json, "titles"), 0), "name", "?"));
     ASK(p, &a, .method = "DELETE", .path = path, .token = viewer);
     assert_int_equal(a.status, 204);
     start_play(p, viewer, "h264", &a);

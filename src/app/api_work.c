@@ -150,6 +150,23 @@ int api_deliveries_add(struct http_request *req, struct http_response *res, void
     return answer_ticket(res, &ticket);
 }
 
+// "waits_behind" of what waits for its turn; null of all else.
+static int add_waiting(struct store_tx *tx, const json_t *deliveries)
+{
+    AUTO(json_free) json_t *waiting = NULL;
+    size_t i;
+    json_t *d;
+    TRY(flow_waiting(tx, &waiting));
+    json_array_foreach(deliveries, i, d)
+    {
+        json_t *behind = json_object_get(waiting, json_str_or(d, "job_id", ""));
+        json_t *value = behind ? json_incref(behind) : json_null();
+        FAIL_IF(json_object_set_new(d, "waits_behind", value) < 0, ERR_NOMEM,
+                "deliveries");
+    }
+    return 0;
+}
+
 int api_deliveries_list(struct http_request *req, struct http_response *res, void *user)
 {
     struct api *api = user;
@@ -160,6 +177,7 @@ int api_deliveries_list(struct http_request *req, struct http_response *res, voi
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(ingest_deliveries(tx, &query, &list));
     TRY(name_partners(tx, req, list));
+    TRY(add_waiting(tx, list));
     return api_wrap(res, "deliveries", TAKE(list));
 }
 
@@ -181,10 +199,12 @@ int api_deliveries_get(struct http_request *req, struct http_response *res, void
 {
     struct api *api = user;
     AUTO(store_rollback) struct store_tx *tx = NULL;
-    AUTO(json_free) json_t *delivery = NULL;
+    AUTO(json_free) json_t *delivery = NULL, *one = NULL;
     const char *id = NULL;
     TRY(find_delivery(api, req, &id, &delivery));
     TRY(store_begin(api->store, STORE_READ, &tx));
+    TRY(json_made(json_pack("[O]", delivery), &one));
+    TRY(add_waiting(tx, one));
     return answer_named(tx, req, res, delivery);
 }
 
@@ -373,6 +393,24 @@ int api_jobs_cancel(struct http_request *req, struct http_response *res, void *u
 
 // --- findings -------------------------------------------------------------------------------
 
+// "subject_name" where the finding is about a title: nobody knows a film by its id.
+static int name_titles(struct store_tx *tx, const json_t *findings)
+{
+    size_t i;
+    json_t *f;
+    json_array_foreach(findings, i, f)
+    {
+        struct str id = str_of(json_str_or(f, "subject", "")), kind;
+        struct catalog_title title;
+        str_next(&id, '/', &kind);
+        bool named =
+            id.data && str_eq_c(kind, "title") && catalog_title(tx, id.data, &title) == 0;
+        json_t *name = named ? json_string(title.name) : json_null();
+        FAIL_IF(json_object_set_new(f, "subject_name", name) < 0, ERR_NOMEM, "findings");
+    }
+    return 0;
+}
+
 int api_findings_list(struct http_request *req, struct http_response *res, void *user)
 {
     struct api *api = user;
@@ -381,11 +419,12 @@ int api_findings_list(struct http_request *req, struct http_response *res, void 
                                       .kind = http_request_query(req, "kind"),
                                       .state = http_request_query(req, "state"),
                                       .before = http_request_query(req, "before")};
-    json_t *list = NULL;
+    AUTO(json_free) json_t *list = NULL;
     TRY(api_limit(req, 100, &query.limit));
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(bus_findings_list(tx, &query, &list));
-    return api_wrap(res, "findings", list);
+    TRY(name_titles(tx, list));
+    return api_wrap(res, "findings", TAKE(list));
 }
 
 int api_findings_waive(struct http_request *req, struct http_response *res, void *user)

@@ -489,6 +489,16 @@ static int film_result(struct session *s, const struct film *film, json_t **ret)
     return 0;
 }
 
+static const char *asked_text(const char *asked)
+{
+    return strcmp(asked, "mailed") == 0       ? "the partner was asked by mail"
+           : strcmp(asked, "mail_waits") == 0 ? "the mail to the partner waits; `marquee "
+                                                "doctor` says whether mail is set up"
+           : strcmp(asked, "no_address") == 0
+               ? "nobody was asked: the partner has no mail address"
+               : "nobody was asked: this delivery has no partner";
+}
+
 static void print_film(const json_t *film)
 {
     const char *state = json_str_or(film, "state", "?");
@@ -501,7 +511,7 @@ static void print_film(const json_t *film)
         printf("  %s", hls);
     }
     if (request) {
-        printf("  request %s", request);
+        printf("  request %s (%s)", request, asked_text(json_str_or(film, "asked", "")));
     }
     if (error) {
         printf("  %s", error);

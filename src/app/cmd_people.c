@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 enum { PASSWORD_BYTES_MAX = 1000 };
-static const int64_t link_lifetime_us = INT64_C(7) * 24 * 3600 * 1000000;
 
 // One line, without its end.
 static int password_line(struct buf *out)
@@ -213,7 +212,7 @@ static int user_link(const struct args *args, struct store *store,
     AUTO(store_rollback) struct store_tx *tx = NULL;
     TRY(store_begin(store, STORE_WRITE, &tx));
     TRY(account_user_find(tx, args_operand(args, 0), id));
-    TRY(account_link_new(tx, id, link_lifetime_us, ret_token));
+    TRY(account_link_new(tx, id, ACCOUNT_LINK_LIFE_US, ret_token));
     return store_commit(&tx);
 }
 

@@ -146,7 +146,7 @@ static const struct args_option findings_options[] = {
     {.name = "kind", .kind = ARGS_TEXT, .value = "KIND", .help = "Of this kind"},
     {.name = "state",
      .kind = ARGS_CHOICE,
-     .value = "open|waived|fixed",
+     .value = "open|waived|fixed|superseded",
      .help = "In this state"},
     LIMIT,
     DATA,
