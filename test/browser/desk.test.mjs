@@ -68,6 +68,7 @@ describe('the desk', { skip: missing }, () => {
       await page.evaluate(() => new Promise(requestAnimationFrame));
     }
   };
+  const until = (test) => page.waitForFunction(test);
   const noSidewaysScroll = async () =>
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
 
@@ -328,6 +329,76 @@ describe('the desk', { skip: missing }, () => {
     assert.equal(mock.state.requests[0].state, 'answered');
     await page.goto(`${mock.address}/desk/jobs`);
     await page.getByText('not for your account').waitFor();
+  });
+
+  it('delivers after a reload what is whole on the server, with an age; an empty file is called empty', async () => {
+    await open();
+    await drop('whole.mkv', 300_000);
+    const card = () => page.getByRole('article', { name: 'whole.mkv' });
+    await card().getByText('Uploaded. Say what it is').waitFor();
+    await page.reload();
+    await card().getByText('Uploaded. Say what it is').waitFor();
+    await card().getByLabel('From age').selectOption({ label: 'From 12' });
+    await card().getByRole('button', { name: 'Deliver' }).click();
+    await card().getByRole('link', { name: 'Open the film' }).waitFor();
+    assert.deepEqual([mock.state.deliveries[0].file_name, mock.state.deliveries[0].maturity], ['whole.mkv', 12]);
+    await drop('hollow.mkv', 0);
+    await page.getByRole('article', { name: 'hollow.mkv' }).getByText('This file is empty').waitFor();
+    assert.equal(mock.state.uploads.size, 0);
+  });
+
+  it('reads what a viewer reported: the words, the title, the second', async () => {
+    await open();
+    await page.goto(`${mock.address}/desk/findings?q=kind%3Aviewer_report`);
+    const row = page.locator('.tbody .tr');
+    await row.getByText('Sound: No sound at all').waitFor();
+    const title = mock.state.titles[1];
+    await row.getByRole('link', { name: title.name }).waitFor();
+    assert.equal(await row.getByRole('link', { name: '00:01:05' }).getAttribute('href'), `/play/${title.id}?from=65`);
+  });
+
+  it('says who waits, what became of a film, and who was asked', async () => {
+    await open();
+    const [d] = mock.state.deliveries;
+    const job = mock.state.jobs.find((j) => j.id === d.job_id);
+    const was = { ...job };
+    Object.assign(d, { state: 'received', verdict: null, waits_behind: 10 });
+    Object.assign(job, { state: 'running', finished: null, waits_behind: 10, worked_us: 0, remaining_us: null });
+    await page.goto(`${mock.address}/desk/jobs?q=state%3Awaiting`);
+    await page.getByText('Waiting, 10 films before it').waitFor();
+    assert.equal(await page.getByText(/ left$/).count(), 0);
+    await page.goto(`${mock.address}/desk/films/${d.id}`);
+    await page.getByText('Waiting, 10 films before it').waitFor();
+    await page.goto(`${mock.address}/desk/ingest`);
+    await page.getByText('1 film at work').waitFor();
+    Object.assign(job, was, { waits_behind: null, worked_us: 700_000, result: { state: 'refused' } });
+    await page.goto(`${mock.address}/desk/jobs?q=state%3Arefused`);
+    await page.locator('.tbody .tr').getByText('700 ms').waitFor();
+    await toReport();
+    await page.locator('.verdict').getByText('Nobody was asked: the partner has no mail address.').waitFor();
+  });
+
+  it('changes people: role and plan, a sign-in link, removal by name', async () => {
+    await open();
+    await page.goto(`${mock.address}/desk/people`);
+    const row = page.locator('tr', { hasText: 'vera' });
+    await row.getByText('Premium').waitFor();
+    await row.getByRole('button', { name: 'Change: vera' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Plan').selectOption('basic');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await row.getByText('Basic').waitFor();
+    assert.deepEqual(mock.state.users.find((u) => u.name === 'vera').role, 'viewer');
+    await row.getByRole('button', { name: 'Sign-in link: vera' }).click();
+    await until(() => document.querySelector('[role=dialog] input, dialog input')?.value.endsWith('/link/vera'));
+    await dialog.getByRole('button', { name: 'Close' }).first().click();
+    await row.getByRole('button', { name: 'Remove: vera' }).click();
+    assert.equal(await dialog.getByRole('button', { name: 'Remove' }).isDisabled(), true, 'by name only');
+    await dialog.getByLabel('Name').fill('vera');
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+    await row.waitFor({ state: 'detached' });
+    assert.equal(mock.state.users.some((u) => u.name === 'vera'), false);
+    await noSidewaysScroll();
   });
 
   it('fits a phone, with one thumb', async () => {

@@ -182,7 +182,11 @@ describe('the service, as an operator meets it', { skip: missing }, () => {
     const chosen = page.locator('.steps tbody tr').first();
     await chosen.getByRole('button', { name: /^Log of/ }).click();
     await until(() => (document.querySelector('.log pre')?.textContent.length ?? 0) > 20);
-    assert.doesNotMatch(await page.locator('.log pre').innerText(), /Loading|cannot be read/);
+    const log = await page.locator('.log pre').innerText();
+    assert.doesNotMatch(log, /Loading|cannot be read/);
+    assert.match(log, /encode\.video of /); // what it did, whatever its libraries say
+    assert.match(log, /done in [\d.]+ s, [\d.]+ s of CPU; outputs: [1-9]/);
+    assert.equal(await page.locator('.dag').getByText('captions').count(), 0, 'a film without captions waits for none');
 
     // Another film, stopped in mid-work.
     await page.goto(`${service.address}/desk/ingest`);
@@ -201,7 +205,10 @@ describe('the service, as an operator meets it', { skip: missing }, () => {
     await page.locator('.facts-line [data-state="running"], .facts-line [data-state="done"]').waitFor();
   });
 
-  it('asks a partner for a film again, who sees why and where', async () => {
+  it('asks a partner for a film again, who is told live and sees why and where', async () => {
+    const theirs = await openPage(browser, 'desk', complaints);
+    await theirs.goto(await service.link('pat'));
+    await theirs.getByText('Drop a film anywhere').waitFor();
     await page.goto(`${service.address}/desk/ingest`);
     await drop(faulty, 'faulty.mp4');
     const card = page.getByRole('article', { name: 'faulty.mp4' });
@@ -210,9 +217,8 @@ describe('the service, as an operator meets it', { skip: missing }, () => {
     await card.getByRole('link', { name: 'Open the film' }).click();
     await page.locator('.facts-line [data-state="refused"]').waitFor({ timeout: 120_000 });
     await page.locator('.facts-line').getByText('Archive').waitFor(); // by name, not by number
-
-    const theirs = await openPage(browser, 'desk', complaints);
-    await theirs.goto(await service.link('pat'));
+    await page.locator('.verdict').getByText('The mail to the partner waits').waitFor(); // this service has no relay
+    await theirs.locator('.tbody .tr', { hasText: 'Faulty' }).locator('[data-state="refused"]').waitFor(); // nobody reloaded
     assert.equal(await theirs.getByRole('navigation').getByRole('link', { name: 'Jobs' }).count(), 0);
     await theirs.getByRole('navigation').getByRole('link', { name: 'Requests' }).click();
     await theirs.locator('.tbody .tr .name').click();
@@ -220,7 +226,51 @@ describe('the service, as an operator meets it', { skip: missing }, () => {
     const pictures = theirs.locator('.evidence-cards img');
     await pictures.first().evaluate((image) => image.decode());
     await theirs.getByText('Damaged data').first().waitFor();
+
+    // The mended film closes what was found in the old one.
+    const open = async () => (await service.json('findings', '--state', 'open')).findings.filter((f) => f.severity === 'error').length;
+    assert.ok((await open()) > 0);
+    const chooser = theirs.waitForEvent('filechooser');
+    await theirs.getByRole('button', { name: 'Answer with a new file' }).click();
+    await (await chooser).setFiles(join(data, 'whole.mp4'));
+    await theirs.getByRole('button', { name: 'Deliver' }).click();
+    await theirs.locator('.upload [data-state="published"]').waitFor({ timeout: 120_000 });
+    assert.equal(await open(), 0);
+    assert.ok((await service.json('findings', '--state', 'superseded')).findings.length > 0);
     await theirs.context().close();
+  });
+
+  it('says of no film that it is none, and that nobody was asked', async () => {
+    writeFileSync(join(data, 'notes.mp4'), 'These are notes, and no film.\n'.repeat(100));
+    await page.goto(`${service.address}/desk/ingest`);
+    await drop(join(data, 'notes.mp4'), 'notes.mp4');
+    const card = page.getByRole('article', { name: 'notes.mp4' });
+    await card.getByText('Uploaded. Say what it is').waitFor();
+    await page.reload(); // all of it is on the server: no file is needed
+    await card.getByLabel('From age').selectOption({ label: 'From 12' });
+    await card.getByRole('button', { name: 'Deliver' }).click();
+    await card.locator('[data-state="refused"]').waitFor();
+    await card.getByRole('link', { name: 'Open the film' }).click();
+    await page.locator('.verdict').getByText('Nobody was asked: this delivery has no partner').waitFor();
+    await page.locator('.verdict').getByText('No film').waitFor();
+    const { stdout } = await service.cli('deliveries');
+    assert.match(stdout, /notes\.mp4|Notes/);
+  });
+
+  it('reads what a viewer reported, with the title and the second', async () => {
+    await page.goto(service.address);
+    const title = (await service.json('titles')).titles.find((x) => x.name === 'The Evening Show');
+    await page.evaluate(async (id) => {
+      const post = (path, body) => fetch(`/api/v1/${path}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+      const play = await (await post('plays', { title_id: id, device: { codecs: ['h264', 'aac'], hdr: false, max_height: 360 } })).json();
+      await post(`plays/${play.id}/problem`, { position_us: 5_791_000, text: 'Sound: No sound at all' });
+      await fetch(`/api/v1/plays/${play.id}`, { method: 'DELETE' });
+    }, title.id);
+    await page.goto(`${service.address}/desk/findings?q=kind%3Aviewer_report`);
+    const row = page.locator('.tbody .tr');
+    await row.getByText('No sound at all').waitFor();
+    await row.getByRole('link', { name: 'The Evening Show' }).waitFor();
+    assert.equal(await row.getByRole('link', { name: '00:00:05' }).getAttribute('href'), `/play/${title.id}?from=5`);
   });
 
   it('fits a phone', async () => {

@@ -110,13 +110,15 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
       if (state === 'failed') d.error = s.jobs[0].error;
       if (i === 0) {
         register(d, report.findings);
-        const r = { id: uuid(), delivery_id: d.id, title_id: d.title_id, title, file_name: file, partner: s.partners[1].id, partner_name: s.partners[1].name, state: 'open', verdict: 'refuse', created: ago(500), findings: report.findings.filter((f) => f.severity !== 'info'), thumbnails: [], answered_by: null };
+        const r = { id: uuid(), delivery_id: d.id, title_id: d.title_id, title, file_name: file, partner: s.partners[1].id, partner_name: s.partners[1].name, state: 'open', verdict: 'refuse', created: ago(500), findings: report.findings.filter((f) => f.severity !== 'info'), thumbnails: [], answered_by: null, asked: 'no_address' };
         s.requests.push(r);
         d.requests.push(r);
       }
       if (i === 5) register(d, report.findings.filter((f) => f.kind === 'black'));
       history(d, 'received', 'inspected', state === 'failed' ? 'failed' : state);
     });
+    const told = s.titles[1];
+    s.findings.unshift({ id: uuid(), subject: `title/${told.id}`, subject_name: told.name, kind: 'viewer_report', severity: 'warning', stream: null, start_frame: null, end_frame: null, start_pts: 65_791_000, end_pts: 65_791_001, time_base: [1, 1_000_000], evidence: { text: 'Sound: No sound at all', play: 'p', position_us: 65_791_000 }, detector: 'viewer/1@1', owner: 'user/1', state: 'open', waived_until: null, waived_why: null, seen_first: ago(3), seen_last: ago(3) });
     const fixed = s.findings.find((f) => f.kind === 'letterbox');
     if (fixed) Object.assign(fixed, { state: 'waived', waived_why: 'The film is in scope', waived_until: ago(-60 * 24 * 90) });
   }
@@ -205,6 +207,8 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
       const up = s.uploads.get(b.upload_id);
       if (!up || up.offset !== up.size) throw new Refusal(404, 'not_found', 'There is no finished upload of that id.', 'Upload the file first.');
       const d = deliver(b.title ?? up.name, up.name, up.size, 'received', null, 0);
+      d.maturity = b.maturity ?? null;
+      s.uploads.delete(b.upload_id);
       const job = addJob(d, 'running', 0, 6);
       if (b.answers) {
         const r = find(s.requests, b.answers, 'request');
@@ -243,6 +247,9 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
     ['GET', 'history', (c) => ({ events: s.events.filter((e) => e.subject.startsWith(c.q.get('subject') ?? '')).slice(-200) })],
     ['GET', 'users', () => ({ users: s.users })],
     ['POST', 'users', async (c) => { const b = await body(c.request); s.users.push({ id: uuid(), name: b.name, role: b.role, partner: b.partner ?? null }); return [201, {}]; }],
+    ['PATCH', 'users/:id', async (c) => { Object.assign(find(s.users, c.id, 'person'), await body(c.request)); return [204, null]; }],
+    ['DELETE', 'users/:id', (c) => { s.users = s.users.filter((u) => u.id !== c.id); return [204, null]; }],
+    ['POST', 'users/:id/link', (c) => [201, { path: `/link/${find(s.users, c.id, 'person').name}`, until: ago(-60 * 24 * 7) }]],
     ['GET', 'partners', () => ({ partners: s.partners })],
     ['POST', 'partners', async (c) => { s.partners.push({ id: uuid(), ...(await body(c.request)) }); return [201, {}]; }],
     ['GET', 'plans', () => ({ plans: s.plans })],

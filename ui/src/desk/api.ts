@@ -58,6 +58,7 @@ export const api = {
     title_id?: string;
     partner?: string;
     answers?: string;
+    maturity?: number;
   }) => call<{ delivery_id: string; job_id: string } | { checked: number; bytes: number }>('POST', 'deliveries', body),
   again: (d: string) => call<{ delivery_id: string; job_id: string }>('POST', `deliveries/${id(d)}/again`, {}),
   report: (d: string, s?: AbortSignal) => get<Report>(`deliveries/${id(d)}/report`, s),
@@ -107,8 +108,11 @@ export const api = {
     const r = await get<{ users: User[] }>('users', s);
     return r.users;
   },
-  addUser: (u: { name: string; role: string; password: string; partner?: string; plan?: string }) =>
+  addUser: (u: { name: string; role: string; password?: string; partner?: string; plan?: string }) =>
     call<unknown>('POST', 'users', u),
+  editUser: (u: string, change: { role?: string; plan?: string; partner?: string; password?: string }) => call<unknown>('PATCH', `users/${id(u)}`, change),
+  removeUser: (u: string) => call<unknown>('DELETE', `users/${id(u)}`),
+  linkUser: (u: string) => call<{ path: string; until: string }>('POST', `users/${id(u)}/link`, {}),
   partners: async (s?: AbortSignal) => {
     const r = await get<{ partners: Partner[] }>('partners', s);
     return r.partners;

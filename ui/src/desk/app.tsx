@@ -86,8 +86,8 @@ export function App(): JSX.Element {
   const session = typeof who === 'object' && 'session' in who ? who.session : null;
   const role = session?.user.role;
   useEffect(() => {
-    // A partner's stream is of one thing at a time: their pages begin it (useFollow).
-    if (!role || !mayOperate(role)) return;
+    // Of all that happens to operators, of what is theirs to partners: the server knows.
+    if (!role || !mayDeliver(role)) return;
     liveStart('');
     return liveStop;
   }, [role]);

@@ -59,6 +59,13 @@ export function dagCells(count: number, width: number, cell: number, most = 4): 
   return { columns, rows: Math.max(1, Math.ceil(Math.ceil(count / per) / columns)), per };
 }
 
+// Steps of one moment are wanted together: where what waits for the same is wanted already, a type that is
+// not among it will not come (a film without captions).
+function mayCome(type: string, after: ReadonlyMap<string, readonly string[]>, groups: ReadonlyMap<string, unknown>): boolean {
+  const own = (after.get(type) ?? []).join();
+  return own === '' || ![...after].some(([other, waits]) => other !== type && groups.has(other) && waits.join() === own);
+}
+
 export function dagLayout(steps: readonly Step[], graph: Graph, shape: DagShape): Dag {
   const after = new Map(graph.map((g) => [g.type, g.after]));
   const groups = new Map<string, Step[]>();
@@ -67,7 +74,7 @@ export function dagLayout(steps: readonly Step[], graph: Graph, shape: DagShape)
     if (g) g.push(s);
     else groups.set(s.type, [s]);
   }
-  if (shape.planned && [...groups.keys()].some((t) => after.has(t))) for (const t of after.keys()) if (!groups.has(t)) groups.set(t, []);
+  if (shape.planned && [...groups.keys()].some((t) => after.has(t))) for (const t of after.keys()) if (!groups.has(t) && mayCome(t, after, groups)) groups.set(t, []);
   const order = [...after.keys()];
   const types = [...groups.keys()].sort((a, b) => {
     const ia = order.indexOf(a);

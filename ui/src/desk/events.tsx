@@ -27,8 +27,9 @@ function details(e: CloudEvent): string {
   const d = e.data ?? {};
   const parts: string[] = [];
   for (const [k, v] of Object.entries(d)) {
-    if (v === null || v === '' || typeof v === 'object' || /(^|_)id$/.test(k)) continue;
-    parts.push(`${k.replaceAll('_', ' ')} ${String(v)}`);
+    const words = Array.isArray(v) && v.every((x) => typeof x === 'string') ? v.join(', ') || '–' : v;
+    if (words === null || words === '' || typeof words === 'object' || /(^|_)id$/.test(k)) continue;
+    parts.push(`${k.replaceAll('_', ' ')} ${String(words)}`);
     if (parts.length === 4) break;
   }
   return parts.join(' · ');

@@ -16,9 +16,23 @@ export function placeText(f: Finding): string {
   }
   if (f.start_pts !== null) {
     const start = clockText(ptsToUs(f.start_pts, f.time_base));
+    if (f.kind === 'viewer_report') return start.replace(/\.\d+$/, ''); // where somebody paused, no measurement
     return f.end_pts === null ? start : `${start} – ${clockText(ptsToUs(f.end_pts, f.time_base))}`;
   }
   return f.stream === null ? t('place.file') : t('place.stream', { stream: f.stream });
+}
+
+// What a viewer wrote: the kind of trouble that they chose, and their words.
+export function reportText(f: Finding): string | null {
+  const text = f.kind === 'viewer_report' ? f.evidence.text : null;
+  return typeof text === 'string' && text.trim() !== '' ? text.trim() : null;
+}
+
+// The film at that second, as the viewer met it.
+export function reportHref(f: Finding): string | null {
+  const [noun, title] = (f.subject ?? '').split('/');
+  if (f.kind !== 'viewer_report' || noun !== 'title' || !title) return null;
+  return `/play/${encodeURIComponent(title)}?from=${Math.floor(ptsToUs(f.start_pts ?? 0, f.time_base) / 1e6)}`;
 }
 
 // Floats as measured, shortened; names without their underscores.

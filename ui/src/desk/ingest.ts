@@ -16,6 +16,7 @@ export interface IngestForm {
   titleId: string;
   partner: string;
   answers: string;
+  maturity: string; // from this age; '': nobody said
 }
 
 export interface IngestItem {
@@ -23,6 +24,7 @@ export interface IngestItem {
   readonly name: string;
   readonly size: number;
   form: IngestForm;
+  empty?: boolean; // the file has no bytes
   wanted: boolean; // the person pressed "deliver"
   upload: TusState | null; // null: known of an earlier visit, waits for its file
   place: string | null;
@@ -52,6 +54,7 @@ const running = new Map<string, TusUpload>();
 const queue: string[] = [];
 let items: IngestItem[] = load();
 const listeners = new Set<() => void>();
+void askForKept();
 
 function load(): IngestItem[] {
   try {
@@ -62,7 +65,7 @@ function load(): IngestItem[] {
         key,
         name: k.name,
         size: k.size,
-        form: k.form,
+        form: { ...k.form, maturity: k.form.maturity ?? '' },
         wanted: k.wanted,
         upload: null,
         place: k.place,
@@ -76,6 +79,35 @@ function load(): IngestItem[] {
   } catch {
     return []; // storage is off or damaged: uploads work, they only start anew after a reload
   }
+}
+
+// What an earlier visit left is asked for: a whole upload needs no file any more, and what the server forgot is gone.
+async function askForKept(): Promise<void> {
+  for (const item of items) {
+    if (item.place === null) continue;
+    try {
+      const answer = await fetch(item.place, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } });
+      if (item.upload !== null) continue; // its file was dropped meanwhile
+      if (answer.status === 404 || answer.status === 410) {
+        item.place = null;
+        item.kept = 0;
+      } else if (answer.ok) item.kept = Number(answer.headers.get('Upload-Offset') ?? item.kept);
+      if (isWhole(item)) void deliver(item);
+    } catch {
+      // The server is away: what was known stays, and a delivery asks again.
+    }
+  }
+  save();
+  changed();
+}
+
+function isWhole(item: IngestItem): boolean {
+  return item.upload ? item.upload.phase === 'done' : item.place !== null && item.kept >= item.size;
+}
+
+// All of it is on the server, and nobody said yet what it is.
+export function ingestIsReady(item: IngestItem): boolean {
+  return isWhole(item) && item.delivery === null && !item.delivering;
 }
 
 function save(): void {
@@ -117,26 +149,35 @@ export function titleOfFile(name: string): string {
   return text === text.toLowerCase() ? text.replace(/(^|\s)\p{L}/gu, (c) => c.toUpperCase()) : text;
 }
 
+function blank(key: string, file: File, form: Partial<IngestForm>): IngestItem {
+  return {
+    key,
+    name: file.name,
+    size: file.size,
+    form: { title: titleOfFile(file.name), titleId: '', partner: '', answers: '', maturity: '', ...form },
+    wanted: false,
+    upload: null,
+    place: null,
+    kept: 0,
+    error: null,
+    delivery: null,
+    delivering: false,
+    checked: null,
+    samples: [],
+  };
+}
+
 export function ingestAdd(files: readonly File[], form: Partial<IngestForm> = {}): void {
   for (const file of files) {
     const key = tusFingerprint(file);
     const known = items.find((i) => i.key === key);
     if (known && known.upload !== null && known.upload.phase !== 'failed' && known.delivery === null) continue;
-    const item: IngestItem = known && known.delivery === null ? known : {
-      key,
-      name: file.name,
-      size: file.size,
-      form: { title: titleOfFile(file.name), titleId: '', partner: '', answers: '', ...form },
-      wanted: false,
-      upload: null,
-      place: null,
-      kept: 0,
-      error: null,
-      delivery: null,
-      delivering: false,
-      checked: null,
-      samples: [],
-    };
+    if (file.size === 0) {
+      // Nothing to send: said at once, in words that a server would not find.
+      items = [{ ...blank(key, file, form), empty: true }, ...items.filter((i) => i.key !== key)];
+      continue;
+    }
+    const item: IngestItem = known && known.delivery === null ? known : blank(key, file, form);
     if (item !== known) items = [item, ...items.filter((i) => i.key !== key)];
     else if (Object.keys(form).length > 0) item.form = { ...item.form, ...form };
     const upload = new TusUpload({
@@ -214,7 +255,7 @@ export function ingestEdit(key: string, form: IngestForm): void {
 }
 
 async function deliver(item: IngestItem): Promise<void> {
-  if (!item.wanted || item.delivering || item.delivery || item.upload?.phase !== 'done' || item.place === null) return;
+  if (!item.wanted || item.delivering || item.delivery || !isWhole(item) || item.place === null) return;
   item.delivering = true;
   changed();
   try {
@@ -225,6 +266,7 @@ async function deliver(item: IngestItem): Promise<void> {
       title_id: text(item.form.titleId),
       partner: text(item.form.partner),
       answers: text(item.form.answers),
+      maturity: item.form.maturity === '' ? undefined : Number(item.form.maturity),
     };
     // A long file is read before it is taken; an answer without a delivery says how far that is.
     while (item.delivery === null) {

@@ -19,6 +19,13 @@ export function ProgressBar({ ratio, label, tone = 'info', quiet }: { ratio: num
   );
 }
 
+// "Waiting, 10 films before it"; null where it does not wait. What was told a moment ago shows that it works again.
+export function waitingText(of: { waits_behind?: number | null }, told: { at: number } | null): string | null {
+  const n = of.waits_behind;
+  if (n === null || n === undefined || (told !== null && Date.now() - told.at < 4_000)) return null;
+  return n === 0 ? t('waiting') : t('waiting.behind', { n });
+}
+
 export function remainingText(us: number | null | undefined): string {
   if (us === null || us === undefined || us < 0) return '';
   // Whole seconds: a remaining time that shows tenths only flickers.

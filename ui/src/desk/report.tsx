@@ -35,7 +35,7 @@ export function joinFindings(report: readonly Finding[], register: readonly Find
   return out.sort((a, b) => (a.start_frame ?? Infinity) - (b.start_frame ?? Infinity) || (a.start_pts ?? 0) - (b.start_pts ?? 0));
 }
 
-export function ReportView({ delivery, report, register }: { delivery: string; report: Report; register: readonly Finding[] }): JSX.Element {
+export function ReportView({ delivery, report, register, published }: { delivery: string; report: Report; register: readonly Finding[]; published: boolean }): JSX.Element {
   const operate = useMayOperate();
   const clock = useMemo(() => new FilmClock(report), [report]);
   const findings = useMemo(() => joinFindings(report.findings, register), [report, register]);
@@ -167,7 +167,7 @@ export function ReportView({ delivery, report, register }: { delivery: string; r
         <Strip delivery={delivery} report={report} clock={clock} findings={findings} frame={frame} chosen={chosen} view={view} onView={setView} onFrame={show} onFinding={choose} />
       )}
       <div class="tables">
-        {streams.length > 0 && <Streams streams={streams} report={report} />}
+        {streams.length > 0 && <Streams published={published} streams={streams} report={report} />}
         <LoudnessTable loudness={report.loudness} streams={streams} />
         {report.frames > 0 && <Measured report={report} />}
       </div>
@@ -293,7 +293,7 @@ function streamFacts(s: Stream): string {
   return parts.join(' · ');
 }
 
-function Streams({ streams, report }: { streams: readonly Stream[]; report: Report }): JSX.Element {
+function Streams({ streams, report, published }: { streams: readonly Stream[]; report: Report; published: boolean }): JSX.Element {
   const picture = pictureStream(report);
   return (
     <section>
@@ -316,7 +316,7 @@ function Streams({ streams, report }: { streams: readonly Stream[]; report: Repo
                 <td class="end">{s.index}</td>
                 <td>
                   {t(`stream.${s.kind}`)}
-                  {s === picture && <span class="tag">{t('stream.published')}</span>}
+                  {s === picture && <span class="tag">{t(published ? 'stream.published' : 'stream.inspected')}</span>}
                 </td>
                 <td>
                   {s.codec} <span class="faint">{known(s.profile)}</span>

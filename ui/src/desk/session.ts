@@ -4,7 +4,6 @@
 
 import { createContext } from 'preact';
 import { useContext, useEffect } from 'preact/hooks';
-import { liveStart, liveStop } from './live';
 import type { Role, Session } from './types';
 
 export const SessionContext = createContext<Session | null>(null);
@@ -22,22 +21,11 @@ export function useMayOperate(): boolean {
   return mayOperate(useSession().user.role);
 }
 
-// A partner may follow one delivery or request of theirs; operators follow everything already.
-export function useFollow(subject: string): void {
-  const operate = useMayOperate();
+// Who waits for whom changes without an event of its own: asked for while something is at work.
+export function useWhile(working: boolean, reload: () => void): void {
   useEffect(() => {
-    if (operate) return;
-    liveStart(subject);
-    return liveStop;
-  }, [operate, subject]);
-}
-
-// Where a partner's list has no stream to tell its changes, it is asked for now and then.
-export function usePoll(reload: () => void): void {
-  const operate = useMayOperate();
-  useEffect(() => {
-    if (operate) return;
-    const timer = setInterval(reload, 15_000);
+    if (!working) return;
+    const timer = setInterval(reload, 3_000);
     return () => clearInterval(timer);
-  }, [operate]);
+  }, [working]);
 }

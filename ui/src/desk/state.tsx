@@ -27,6 +27,7 @@ const states: Record<string, { icon: IconName; tone: Tone; text: TextKey }> = {
   open: { icon: 'flag', tone: 'warning', text: 'state.open' },
   waived: { icon: 'flag', tone: 'idle', text: 'state.waived' },
   fixed: { icon: 'ok', tone: 'ok', text: 'state.fixed' },
+  superseded: { icon: 'cancelled', tone: 'idle', text: 'state.superseded' },
   // requests
   answered: { icon: 'ok', tone: 'ok', text: 'state.answered' },
   closed: { icon: 'ok', tone: 'idle', text: 'state.closed' },

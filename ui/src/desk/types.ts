@@ -14,6 +14,7 @@ export type Verdict = 'accept' | 'review' | 'refuse';
 
 export interface User extends EveryonesUser {
   partner?: string | null;
+  plan?: string;
   created?: string;
 }
 
@@ -31,6 +32,7 @@ export interface Delivery {
   job_id: string | null;
   received: string;
   finished?: string | null;
+  waits_behind?: number | null; // jobs before its own; null: it does not wait
   package?: string | null;
   requests?: Request[];
   answers?: string | null;
@@ -51,7 +53,8 @@ export interface Finding {
   evidence: Record<string, unknown>;
   detector?: string;
   owner?: string | null;
-  state?: 'open' | 'waived' | 'fixed';
+  state?: 'open' | 'waived' | 'fixed' | 'superseded';
+  subject_name?: string | null; // of a title
   waived_until?: string | null;
   waived_why?: string | null;
   seen_first?: string;
@@ -137,6 +140,7 @@ export interface Request {
   thumbnails?: { finding: number; frame: number; url: string }[];
   findings?: Finding[];
   answered_by?: string | null;
+  asked?: 'mailed' | 'mail_waits' | 'no_address' | 'no_partner';
 }
 
 export type JobState = 'running' | 'done' | 'failed' | 'cancelled';
@@ -168,6 +172,8 @@ export interface Job {
   result: unknown;
   created: string;
   finished: string | null;
+  worked_us?: number | null; // while at least one of its steps ran
+  waits_behind?: number | null;
   params: Record<string, unknown> | null;
   steps?: Step[];
   graph?: Graph;

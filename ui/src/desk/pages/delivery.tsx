@@ -15,20 +15,19 @@ import { EventLine } from '../events';
 import { useProgress } from '../live';
 import { Failure, Skeletons } from '../notes';
 import { usePartnerName } from '../partner';
-import { ProgressBar, remainingText } from '../progress';
+import { ProgressBar, remainingText, waitingText } from '../progress';
 import { ReportView } from '../report';
 import { resourceStale, useResource } from '../resource';
-import { useFollow, useMayOperate } from '../session';
+import { useMayOperate, useWhile } from '../session';
 import { kindWord, StateBadge, VerdictBadge } from '../state';
 import { t } from '../text';
-import type { Delivery, Finding, Report } from '../types';
+import type { Delivery, Finding, Report, Request } from '../types';
 import { FilePick } from './ingest';
 
 const WORKING = new Set(['received', 'inspected', 'running']);
 
 export function DeliveryPage({ id }: { id: string }): JSX.Element {
   const operate = useMayOperate();
-  useFollow(`delivery/${id}`);
   const partnerOf = usePartnerName();
   const delivery = useResource(`delivery/${id}`, (s) => api.delivery(id, s), [`delivery/${id}`]);
   const d = delivery.value;
@@ -41,6 +40,7 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
   useEffect(() => {
     if (inspected) report.reload();
   }, [state]);
+  useWhile(d !== undefined && WORKING.has(d.state), delivery.reload);
 
   if (!d)
     return delivery.error ? (
@@ -109,10 +109,10 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
       {delivery.error && <Failure of={delivery} />}
       <Working d={d} />
       {d.state === 'failed' && <Note tone="error" what={d.error ?? t('film.failed')} hint={t('film.failed.hint')} />}
-      {report.value && <VerdictNote d={d} report={report.value} waived={waived} register={register.value ?? []} request={openRequest?.id ?? null} />}
+      {report.value && <VerdictNote d={d} report={report.value} waived={waived} register={register.value ?? []} request={openRequest ?? null} />}
 
       {report.value ? (
-        <ReportView key={`${id} ${report.value.frames}`} delivery={id} report={report.value} register={register.value ?? []} />
+        <ReportView key={`${id} ${report.value.frames}`} delivery={id} published={d.state === 'published'} report={report.value} register={register.value ?? []} />
       ) : none ? (
         WORKING.has(d.state) ? null : (
           <Note tone="idle" what={t('film.no_report')} hint={t('film.no_report.hint')} />
@@ -163,6 +163,14 @@ function Working({ d }: { d: Delivery }): JSX.Element | null {
   if (!WORKING.has(d.state)) return null;
   const p = d.job_id ? live(d.job_id) : null;
   const ratio = p ? p.done_ppm / 1e6 : (job.value?.progress ?? 0);
+  const waits = waitingText(d, p);
+  if (waits !== null)
+    return (
+      <div class="big-progress">
+        <StateBadge state="waiting" />
+        <span class="faint">{waits}</span>
+      </div>
+    );
   return (
     <div class="big-progress">
       <ProgressBar ratio={ratio} label={t('films.progress', { name: d.title ?? d.file_name })} />
@@ -174,7 +182,7 @@ function Working({ d }: { d: Delivery }): JSX.Element | null {
 }
 
 // The verdict in a sentence: what weighed, how often.
-function VerdictNote({ d, report, waived, register, request }: { d: Delivery; report: Report; waived: boolean; register: readonly Finding[]; request: string | null }): JSX.Element {
+function VerdictNote({ d, report, waived, register, request }: { d: Delivery; report: Report; waived: boolean; register: readonly Finding[]; request: Request | null }): JSX.Element {
   const operate = useMayOperate();
   const verdict = d.verdict ?? report.verdict;
   const waivedKinds = new Set(register.filter((f) => f.state === 'waived').map((f) => f.kind));
@@ -188,14 +196,15 @@ function VerdictNote({ d, report, waived, register, request }: { d: Delivery; re
     verdict === 'accept' ? (of.length === 0 ? t('verdict.accept.clean') : t(of.some((f) => f.severity === 'error') ? 'verdict.accept.waived' : 'verdict.accept.with', { list })) : verdict === 'review' ? t('verdict.review.why', { list }) : t('verdict.refuse.why', { list });
   const reasons = [...new Set(weighed.map((w) => w.text))].slice(0, 4).join(' ');
   const hint =
-    verdict === 'accept' ? '' : !operate ? t('verdict.partner.hint') : waived && waivedKinds.size > 0 && d.state !== 'published' ? t('verdict.waived.hint') : verdict === 'review' ? t('verdict.review.hint') : t('verdict.refuse.hint');
+    verdict === 'accept' ? '' : !operate ? t('verdict.partner.hint') : waived && waivedKinds.size > 0 && d.state !== 'published' ? t('verdict.waived.hint') : t(verdict === 'review' ? 'verdict.review.hint' : 'verdict.refuse.hint');
+  const asked = operate && verdict !== 'accept' && request?.asked ? t(`asked.${request.asked}`) : '';
   return (
     <div class={`verdict ${tone}`} data-verdict={verdict}>
       <VerdictBadge verdict={verdict} />
       <p>
-        <strong>{what}</strong> {reasons} <span class="faint">{hint}</span>{' '}
+        <strong>{what}</strong> {reasons} {asked} <span class="faint">{hint}</span>{' '}
         {request && (
-          <a class="link" href={`/desk/requests/${request}`}>
+          <a class="link" href={`/desk/requests/${request.id}`}>
             {t('film.request.open')}
           </a>
         )}

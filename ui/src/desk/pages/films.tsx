@@ -9,9 +9,9 @@ import { api } from '../api';
 import { useProgress } from '../live';
 import { Failure, Skeletons } from '../notes';
 import { usePartnerName } from '../partner';
-import { ProgressBar, remainingText } from '../progress';
+import { ProgressBar, remainingText, waitingText } from '../progress';
 import { useResource } from '../resource';
-import { useMayOperate, usePoll } from '../session';
+import { useMayOperate, useWhile } from '../session';
 import { StateBadge, VerdictBadge } from '../state';
 import { Table, type Column } from '../table';
 import { FilePick, IngestEmpty } from './ingest';
@@ -25,7 +25,7 @@ export function FilmsPage(): JSX.Element {
   const progress = useProgress();
   const partner = usePartnerName();
   const operate = useMayOperate();
-  usePoll(all.reload);
+  useWhile((all.value ?? []).some((d) => !ENDED.has(d.state)), all.reload);
   if (all.error && !all.value)
     return (
       <div class="page">
@@ -36,6 +36,14 @@ export function FilmsPage(): JSX.Element {
 
   const state = (d: Delivery): JSX.Element => {
     const p = d.job_id && !ENDED.has(d.state) ? progress(d.job_id) : null;
+    const waits = ENDED.has(d.state) ? null : waitingText(d, p);
+    if (waits !== null)
+      return (
+        <span class="working">
+          <StateBadge state="waiting" />
+          {d.waits_behind ? <small>{waits}</small> : null}
+        </span>
+      );
     if (!p) return <StateBadge state={d.state} />;
     return (
       <span class="working">

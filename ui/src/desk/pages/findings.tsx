@@ -9,7 +9,7 @@ import { Button, Empty } from '../../shared/components/base';
 import { ago, count, dateTime } from '../../shared/format';
 import { useQueryWord } from '../../shared/router';
 import { api, MOST, PAGE, pages } from '../api';
-import { placeText } from '../finding_text';
+import { placeText, reportHref, reportText } from '../finding_text';
 import { liveSubscribe } from '../live';
 import { Failure, Skeletons } from '../notes';
 import { resourceStale, useResource } from '../resource';
@@ -62,7 +62,7 @@ export function FindingsPage(): JSX.Element {
     );
   if (!all.value) return <Skeletons />;
   const names = new Map((films.value ?? []).map((d) => [`delivery/${d.id}`, d.title ?? d.file_name]));
-  const nameOf = (f: Finding): string | null => names.get(f.subject ?? '') ?? null;
+  const nameOf = (f: Finding): string | null => f.subject_name ?? names.get(f.subject ?? '') ?? null;
   const link = (f: Finding): string => {
     const to = subjectHref(f.subject ?? '');
     if (!to) return '/desk/findings';
@@ -70,11 +70,11 @@ export function FindingsPage(): JSX.Element {
   };
   const act = (f: Finding): JSX.Element | null =>
     f.state === 'waived' ? (
-      <Button size="small" kind="quiet" onClick={() => void reopen(f)}>
+      <Button size="small" kind="outline" onClick={() => void reopen(f)}>
         {t('reopen')}
       </Button>
     ) : f.state === 'open' ? (
-      <Button size="small" kind="quiet" onClick={() => setWaiving([f])}>
+      <Button size="small" kind="outline" onClick={() => setWaiving([f])}>
         {t('waive')}
       </Button>
     ) : null;
@@ -83,16 +83,23 @@ export function FindingsPage(): JSX.Element {
     {
       id: 'kind',
       title: t('findings.kind'),
-      width: 'minmax(150px, 1.3fr)',
+      width: 'minmax(170px, 1.6fr)',
       sort: (f) => kindWord(f.kind),
       cell: (f) => (
-        <a class="name" href={link(f)}>
-          {kindWord(f.kind)}
-        </a>
+        <span class="said">
+          <a class="name" href={link(f)}>
+            {kindWord(f.kind)}
+          </a>
+          {reportText(f) && (
+            <q class="clip" title={reportText(f)!}>
+              {reportText(f)}
+            </q>
+          )}
+        </span>
       ),
     },
     { id: 'subject', title: t('findings.subject'), width: 'minmax(130px, 1.3fr)', sort: (f) => nameOf(f) ?? f.subject ?? '', cell: (f) => <span class="clip"><SubjectLink subject={f.subject ?? ''} name={nameOf(f)} /></span>, wide: true },
-    { id: 'place', title: t('findings.place'), width: 'minmax(232px, 1.2fr)', sort: (f) => f.start_frame ?? f.start_pts, cell: (f) => <span class="num clip">{placeText(f)}</span>, wide: true },
+    { id: 'place', title: t('findings.place'), width: 'minmax(232px, 1.2fr)', sort: (f) => f.start_frame ?? f.start_pts, cell: (f) => <span class="num clip">{reportHref(f) ? <a class="link" href={reportHref(f)!} title={t('findings.watch')}>{placeText(f)}</a> : placeText(f)}</span>, wide: true },
     {
       id: 'state',
       title: t('findings.state'),
@@ -109,6 +116,8 @@ export function FindingsPage(): JSX.Element {
     { id: 'seen', title: t('findings.seen'), width: '96px', end: true, sort: (f) => Date.parse(f.seen_last ?? ''), descendingFirst: true, cell: (f) => (f.seen_last ? <time title={dateTime(f.seen_last)}>{ago(f.seen_last)}</time> : '–'), wide: true },
     { id: 'act', title: t('findings.act'), width: '84px', end: true, tall: true, cell: act },
   ];
+  // What was seen at one time stands in the order of the film.
+  const rows = [...all.value].sort((a, b) => (a.subject ?? '').localeCompare(b.subject ?? '') || (a.start_frame ?? -1) - (b.start_frame ?? -1) || (a.start_pts ?? -1) - (b.start_pts ?? -1));
   const kinds = [...new Set(all.value.map((f) => f.kind))].sort();
   return (
     <div class="page full">
@@ -118,22 +127,22 @@ export function FindingsPage(): JSX.Element {
       {all.error && <Failure of={all} />}
       <Table
         name={t('findings')}
-        rows={all.value}
+        rows={rows}
         columns={columns}
         rowKey={(f) => f.id ?? `${f.subject} ${f.kind} ${f.start_pts}`}
         href={link}
         sort="-seen"
         partial={partial}
-        fields={(f) => ({ kind: f.kind, words: kindWord(f.kind), severity: f.severity, state: f.state, subject: f.subject, name: nameOf(f), detector: f.detector, owner: f.owner, why: f.waived_why })}
+        fields={(f) => ({ kind: f.kind, words: kindWord(f.kind), severity: f.severity, state: f.state, subject: f.subject, name: nameOf(f), detector: f.detector, owner: f.owner, why: f.waived_why, text: reportText(f) })}
         facets={[
-          { key: 'state', label: t('findings.state'), values: ['open', 'waived', 'fixed'].map((v) => ({ value: v, label: stateWord(v) })) },
+          { key: 'state', label: t('findings.state'), values: ['open', 'waived', 'fixed', 'superseded'].map((v) => ({ value: v, label: stateWord(v) })) },
           { key: 'severity', label: t('findings.severity'), values: ['error', 'warning', 'info'].map((v) => ({ value: v, label: t(`severity.${v}` as TextKey) })) },
           { key: 'kind', label: t('findings.kind'), values: kinds.map((v) => ({ value: v, label: kindWord(v) })) },
         ]}
         second={(f) => (
           <span class="working">
             <SeverityBadge severity={f.severity} bare /> <StateBadge state={f.state ?? 'open'} />
-            <small class="clip">{nameOf(f) ?? f.subject}</small>
+            <small class="clip">{reportText(f) ?? nameOf(f) ?? f.subject}</small>
           </span>
         )}
         empty={

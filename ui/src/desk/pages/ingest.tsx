@@ -13,6 +13,7 @@ import {
   ingestAdd,
   ingestDiscard,
   ingestEdit,
+  ingestIsReady,
   ingestItems,
   ingestPause,
   ingestRate,
@@ -23,9 +24,9 @@ import {
   type IngestItem,
 } from '../ingest';
 import { useProgress } from '../live';
-import { ProgressBar, remainingText } from '../progress';
+import { ProgressBar, remainingText, waitingText } from '../progress';
 import { useResource } from '../resource';
-import { useMayOperate, useSession } from '../session';
+import { useMayOperate, useSession, useWhile } from '../session';
 import { StateBadge } from '../state';
 import { t, type TextKey } from '../text';
 
@@ -76,7 +77,7 @@ export function IngestEmpty({ children }: { children?: ComponentChildren }): JSX
 export function IngestPage(): JSX.Element {
   const [items, set] = useState(ingestItems);
   useEffect(() => ingestSubscribe(() => set(ingestItems())), []);
-  const open = items.filter((i) => i.delivery === null && i.upload !== null && i.form.title.trim() !== '' && (!i.wanted || i.error));
+  const open = items.filter((i) => i.delivery === null && (i.upload !== null || ingestIsReady(i)) && !i.empty && i.form.title.trim() !== '' && (!i.wanted || i.error));
   return (
     <div class="page">
       <header class="head">
@@ -101,17 +102,51 @@ export function IngestPage(): JSX.Element {
           ))}
         </ul>
       )}
+      <AtWork not={items.map((i) => i.delivery?.delivery_id)} />
     </div>
   );
 }
 
+// What is being ingested by whoever delivered it, beside the cards of this visit.
+function AtWork({ not }: { not: readonly (string | undefined)[] }): JSX.Element | null {
+  const all = useResource('deliveries', api.deliveries, ['delivery/']);
+  const progress = useProgress();
+  const rows = (all.value ?? []).filter((d) => WORKING.has(d.state) && !not.includes(d.id));
+  useWhile(rows.length > 0, all.reload);
+  if (rows.length === 0) return null;
+  return (
+    <section>
+      <h2 class="section">{t('ingest.at_work', { n: rows.length })}</h2>
+      <ul class="at-work">
+        {rows.map((d) => {
+          const p = d.job_id ? progress(d.job_id) : null;
+          const waits = waitingText(d, p);
+          return (
+            <li key={d.id}>
+              <StateBadge state={waits === null ? d.state : 'waiting'} />
+              <a class="link clip" href={`/desk/films/${d.id}`}>
+                {d.title ?? d.file_name}
+              </a>
+              {waits === null && p && <ProgressBar ratio={p.done_ppm / 1e6} label={t('films.progress', { name: d.title ?? d.file_name })} quiet />}
+              <small class="faint num">{waits ?? (p ? remainingText(p.remaining_us) || percent(p.done_ppm / 1e6) : '')}</small>
+            </li>
+          );
+        })}
+      </ul>
+    </section>
+  );
+}
+
+const AGES = [0, 6, 12, 16, 18];
 const WORKING = new Set(['received', 'inspected']);
 
-type Situation = 'lost' | 'queued' | 'sending' | 'waiting' | 'paused' | 'failed' | 'ready' | 'delivering' | 'delivered';
+type Situation = 'lost' | 'queued' | 'sending' | 'waiting' | 'paused' | 'failed' | 'ready' | 'delivering' | 'delivered' | 'empty';
 
 function situation(i: IngestItem): Situation {
   if (i.delivery) return 'delivered';
   if (i.delivering) return 'delivering';
+  if (i.empty) return 'empty';
+  if (ingestIsReady(i)) return 'ready';
   switch (i.upload?.phase) {
     case undefined:
       return 'lost';
@@ -150,11 +185,13 @@ function UploadCard({ item }: { item: IngestItem }): JSX.Element {
   const working = state === null || WORKING.has(state);
   const progress = useProgress();
   const job = item.delivery && working ? progress(item.delivery.job_id) : null;
+  const waits = working && delivery.value ? waitingText(delivery.value, job) : null;
+  useWhile(delivered !== null && working, delivery.reload);
 
   return (
     <article class={`upload ${s}`} aria-label={item.name}>
       <header>
-        <Icon name={s === 'delivered' ? 'ok' : s === 'failed' ? 'error' : 'film'} />
+        <Icon name={s === 'delivered' ? 'ok' : s === 'failed' || s === 'empty' ? 'error' : 'film'} />
         <h2 class="clip" title={item.name}>
           {item.name}
         </h2>
@@ -176,11 +213,11 @@ function UploadCard({ item }: { item: IngestItem }): JSX.Element {
             </Button>
           )}
           <Button size="small" kind="quiet" icon="close" onClick={() => ingestDiscard(item.key)}>
-            {s === 'delivered' ? t('dismiss') : t('upload.discard')}
+            {s === 'delivered' || s === 'empty' ? t('dismiss') : t('upload.discard')}
           </Button>
         </div>
       </header>
-      {s !== 'delivered' && (
+      {s !== 'delivered' && s !== 'empty' && (
         <div class="line">
           <ProgressBar
             ratio={ratio}
@@ -192,6 +229,7 @@ function UploadCard({ item }: { item: IngestItem }): JSX.Element {
       )}
       <p class="say" role="status">
         {s === 'lost' && t('upload.lost', { percent: percent(ratio) })}
+        {s === 'empty' && t('upload.empty')}
         {s === 'queued' && t('upload.queued')}
         {s === 'sending' &&
           (rate === null
@@ -202,7 +240,7 @@ function UploadCard({ item }: { item: IngestItem }): JSX.Element {
         {s === 'failed' && t(failureHint(item.upload?.status ?? null))}
         {s === 'ready' && !item.error && t('upload.ready')}
         {s === 'delivering' && (item.checked === null ? t('upload.delivering') : t('upload.checking', { percent: percent(item.checked) }))}
-        {s === 'delivered' && (working ? (job && remainingText(job.remaining_us)) || t('upload.delivered') : t('upload.delivered.ended'))}
+        {s === 'delivered' && (waits !== null ? waits : working ? (job && remainingText(job.remaining_us)) || t('upload.delivered') : t('upload.delivered.ended'))}
       </p>
       {s === 'lost' && <FilePick primary={false} label={t('upload.again')} />}
       {item.error && <ErrorNote error={item.error} />}
@@ -217,8 +255,8 @@ function UploadCard({ item }: { item: IngestItem }): JSX.Element {
               {t('upload.job')}
             </LinkButton>
           )}
-          {state && <StateBadge state={state} />}
-          {job && <ProgressBar ratio={job.done_ppm / 1e6} label={t('films.progress', { name: item.name })} />}
+          {state && <StateBadge state={waits === null ? state : 'waiting'} />}
+          {job && waits === null && <ProgressBar ratio={job.done_ppm / 1e6} label={t('films.progress', { name: item.name })} />}
         </div>
       ) : (
         <DeliveryForm item={item} />
@@ -281,6 +319,18 @@ function DeliveryForm({ item }: { item: IngestItem }): JSX.Element {
           )}
         </Field>
       )}
+      <Field label={t('form.maturity')} hint={t('form.maturity.hint')}>
+        {(a) => (
+          <select {...a} value={form.maturity} onChange={(e) => set({ maturity: e.currentTarget.value })}>
+            <option value="">{t('maturity.none')}</option>
+            {AGES.map((age) => (
+              <option key={age} value={String(age)}>
+                {t(age === 0 ? 'maturity.all' : 'maturity.from', { age })}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
       {(open.length > 0 || form.answers !== '') && (
         <Field label={t('form.answers')} hint={t('form.answers.hint')}>
           {(a) => (
@@ -289,7 +339,7 @@ function DeliveryForm({ item }: { item: IngestItem }): JSX.Element {
               {form.answers !== '' && !open.some((r) => r.id === form.answers) && <option value={form.answers}>{form.answers}</option>}
               {open.map((r) => (
                 <option key={r.id} value={r.id}>
-                  {`${r.title ?? r.file_name ?? r.id} · ${r.partner ?? ''}`}
+                  {`${r.title ?? r.file_name ?? r.id} · ${r.partner_name ?? ''}`.replace(/ · $/, '')}
                 </option>
               ))}
             </select>

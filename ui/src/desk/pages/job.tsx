@@ -14,13 +14,13 @@ import { EventLine } from '../events';
 import { useProgress } from '../live';
 import { LogView } from '../log_view';
 import { Failure, Skeletons, toastUndo } from '../notes';
-import { ProgressBar, remainingText } from '../progress';
+import { ProgressBar, remainingText, waitingText } from '../progress';
 import { useResource } from '../resource';
 import { StateBadge } from '../state';
 import { SubjectLink } from '../subject';
 import { t } from '../text';
 import type { Job, Step } from '../types';
-import { jobWall } from './jobs';
+import { jobState, jobWall } from './jobs';
 
 const sum = (steps: readonly Step[], of: (s: Step) => number | null): number => steps.reduce((n, s) => n + (of(s) ?? 0), 0);
 
@@ -56,7 +56,9 @@ export function JobPage({ id }: { id: string }): JSX.Element {
   const steps = j.steps ?? [];
   const p = running ? live(id) : null;
   const ratio = j.state === 'done' ? 1 : p ? p.done_ppm / 1e6 : j.progress;
-  const left = running ? remainingText(p?.remaining_us ?? j.remaining_us) : '';
+  const waits = running ? waitingText(j, p) : null;
+  const left = running ? (waits ?? remainingText(p?.remaining_us ?? j.remaining_us)) : '';
+  const state = jobState(j, p);
   const wall = jobWall(j);
   const name = film.value?.title ?? film.value?.file_name ?? null;
   const chosen = steps.find((s) => s.name === step) ?? null;
@@ -85,7 +87,7 @@ export function JobPage({ id }: { id: string }): JSX.Element {
             {name ? ` · ${name}` : ''}
           </h1>
           <p class="facts-line">
-            <StateBadge state={j.state} />
+            <StateBadge state={state} />
             <SubjectLink subject={j.subject} name={name} />
             <span>
               {t('job.began')} <time title={dateTime(j.created)}>{ago(j.created)}</time>
@@ -114,7 +116,7 @@ export function JobPage({ id }: { id: string }): JSX.Element {
       </header>
 
       <div class="big-progress">
-        <ProgressBar ratio={ratio} label={t('jobs.progress')} tone={j.state === 'done' ? 'ok' : j.state === 'failed' ? 'error' : j.state === 'running' ? 'info' : 'idle'} />
+        <ProgressBar ratio={ratio} label={t('jobs.progress')} tone={state === 'done' ? 'ok' : j.state === 'failed' ? 'error' : state === 'running' ? 'info' : 'idle'} />
         <strong class="num">{percent(ratio)}</strong>
         <span class="num faint">{left}</span>
         <span class="num faint">{t('job.steps.count', { done: steps.filter((s) => s.state === 'done').length, n: steps.length })}</span>

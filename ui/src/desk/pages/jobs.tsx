@@ -5,8 +5,9 @@ import { ago, dateTime, elapsed, percent } from '../../shared/format';
 import { api } from '../api';
 import { useProgress } from '../live';
 import { Failure, Skeletons } from '../notes';
-import { ProgressBar, remainingText } from '../progress';
+import { ProgressBar, remainingText, waitingText } from '../progress';
 import { useResource } from '../resource';
+import { useWhile } from '../session';
 import { StateBadge, stateWord } from '../state';
 import { Table, type Column } from '../table';
 import { t } from '../text';
@@ -14,15 +15,25 @@ import type { Job } from '../types';
 
 const LIMIT = 1000;
 
+// The work, not the queue: an older service says only when it began and ended.
 export function jobWall(j: Job): number | null {
+  if (j.worked_us !== null && j.worked_us !== undefined) return j.finished || j.worked_us > 0 ? j.worked_us : null;
   const end = j.finished ? Date.parse(j.finished) : NaN;
   return Number.isNaN(end) ? null : Math.max(0, (end - Date.parse(j.created)) * 1000);
+}
+
+// What people want to know of it: that it waits, or what became of the film.
+export function jobState(j: Job, told: { at: number } | null): string {
+  if (j.state === 'running') return waitingText(j, told) === null ? 'running' : 'waiting';
+  const end = (j.result as { state?: string } | null)?.state;
+  return j.state === 'done' && (end === 'refused' || end === 'review') ? end : j.state;
 }
 
 export function JobsPage(): JSX.Element {
   const all = useResource('jobs', (s) => api.jobs(null, LIMIT, s), ['job/', 'delivery/']);
   const films = useResource('deliveries', api.deliveries);
   const progress = useProgress();
+  useWhile((all.value ?? []).some((j) => j.state === 'running'), all.reload);
   if (all.error && !all.value)
     return (
       <div class="page">
@@ -37,8 +48,11 @@ export function JobsPage(): JSX.Element {
   };
   const left = (j: Job): string => {
     if (j.state !== 'running') return '';
+    const waits = waitingText(j, progress(j.id));
+    if (waits !== null) return waits;
     return remainingText(progress(j.id)?.remaining_us ?? j.remaining_us);
   };
+  const state = (j: Job): string => jobState(j, progress(j.id));
   const columns: Column<Job>[] = [
     {
       id: 'subject',
@@ -52,7 +66,7 @@ export function JobsPage(): JSX.Element {
       ),
     },
     { id: 'workflow', title: t('jobs.workflow'), width: '100px', sort: (j) => j.workflow, cell: (j) => j.workflow, wide: true },
-    { id: 'state', title: t('jobs.state'), width: '116px', sort: (j) => j.state, cell: (j) => <StateBadge state={j.state} />, wide: true },
+    { id: 'state', title: t('jobs.state'), width: '116px', sort: state, cell: (j) => <StateBadge state={state(j)} />, wide: true },
     {
       id: 'progress',
       title: t('jobs.progress'),
@@ -67,7 +81,7 @@ export function JobsPage(): JSX.Element {
           </span>
         ) : (
           <span class="working">
-            <ProgressBar ratio={ratio(j)} label={t('jobs.progress.of', { state: stateWord(j.state) })} tone={j.state === 'done' ? 'ok' : j.state === 'running' ? 'info' : 'idle'} quiet />
+            <ProgressBar ratio={ratio(j)} label={t('jobs.progress.of', { state: stateWord(state(j)) })} tone={state(j) === 'done' ? 'ok' : state(j) === 'running' ? 'info' : 'idle'} quiet />
             <small>{j.state === 'running' ? left(j) || percent(ratio(j)) : percent(ratio(j))}</small>
           </span>
         ),
@@ -89,12 +103,12 @@ export function JobsPage(): JSX.Element {
         href={(j) => `/desk/jobs/${j.id}`}
         sort="-created"
         partial={all.value.length >= LIMIT ? t('table.newest', { count: LIMIT }) : null}
-        fields={(j) => ({ subject: names.get(j.subject) ?? j.subject, workflow: j.workflow, state: j.state, id: j.id, error: j.error })}
-        facets={[{ key: 'state', label: t('jobs.state'), values: ['running', 'done', 'failed', 'cancelled'].map((v) => ({ value: v, label: stateWord(v) })) }]}
+        fields={(j) => ({ subject: names.get(j.subject) ?? j.subject, workflow: j.workflow, state: state(j), id: j.id, error: j.error })}
+        facets={[{ key: 'state', label: t('jobs.state'), values: ['running', 'waiting', 'done', 'refused', 'review', 'failed', 'cancelled'].map((v) => ({ value: v, label: stateWord(v) })) }]}
         second={(j) => (
           <span class="working">
-            <StateBadge state={j.state} />
-            {j.state === 'running' && <ProgressBar ratio={ratio(j)} label={t('jobs.progress')} quiet />}
+            <StateBadge state={state(j)} />
+            {state(j) === 'running' && <ProgressBar ratio={ratio(j)} label={t('jobs.progress')} quiet />}
             <small>{left(j)}</small>
           </span>
         )}

@@ -7,11 +7,13 @@ import { useState } from 'preact/hooks';
 import { Button, Dialog, ErrorNote, Field } from '../../shared/components/base';
 import { toast } from '../../shared/components/toasts';
 import { useQueryWord } from '../../shared/router';
+import { dateTime } from '../../shared/format';
 import { api } from '../api';
+import { Confirm } from '../confirm';
 import { Failure, Skeletons } from '../notes';
 import { useResource, type Resource } from '../resource';
 import { t, type TextKey } from '../text';
-import type { Role } from '../types';
+import type { Partner, Plan, Role, User } from '../types';
 
 const tabs = ['users', 'partners', 'plans'] as const;
 type Tab = (typeof tabs)[number];
@@ -24,6 +26,7 @@ export function PeoplePage(): JSX.Element {
   const partners = useResource('partners', api.partners);
   const plans = useResource('plans', api.plans);
   const [adding, setAdding] = useState(false);
+  const [asking, setAsking] = useState<{ what: 'edit' | 'link' | 'remove'; user: User } | null>(null);
   const of: Record<Tab, Pick<Resource<unknown>, 'error' | 'reload' | 'loading'>> = { users, partners, plans };
   return (
     <div class="page">
@@ -45,12 +48,20 @@ export function PeoplePage(): JSX.Element {
       <Failure of={of[tab]} />
       {of[tab].loading && <Skeletons rows={5} />}
       {tab === 'users' && users.value && (
-        <Rows head={[t('people.name'), t('people.role'), t('people.partner')]} none={t('people.users.none')}>
+        <Rows head={[t('people.name'), t('people.role'), t('people.plan'), t('people.partner'), t('people.actions')]} none={t('people.users.none')}>
           {users.value.map((u) => (
             <tr key={u.id}>
               <td>{u.name}</td>
               <td>{t(`role.${u.role}` as TextKey)}</td>
+              <td>{u.role === 'viewer' ? (plans.value?.find((p) => p.id === u.plan)?.name ?? u.plan) : <span class="faint">–</span>}</td>
               <td>{u.partner ? (partners.value?.find((p) => p.id === u.partner)?.name ?? u.partner) : <span class="faint">–</span>}</td>
+              <td class="row-acts">
+                {(['edit', 'link', 'remove'] as const).map((what) => (
+                  <Button key={what} size="small" kind="outline" aria-label={`${t(`people.${what}`)}: ${u.name}`} onClick={() => setAsking({ what, user: u })}>
+                    {t(`people.${what}`)}
+                  </Button>
+                ))}
+              </td>
             </tr>
           ))}
         </Rows>
@@ -76,6 +87,9 @@ export function PeoplePage(): JSX.Element {
           ))}
         </Rows>
       )}
+      {asking?.what === 'edit' && <EditUser user={asking.user} plans={plans.value ?? []} partners={partners.value ?? []} onClose={() => setAsking(null)} onDone={users.reload} />}
+      {asking?.what === 'link' && <LinkUser user={asking.user} onClose={() => setAsking(null)} />}
+      {asking?.what === 'remove' && <RemoveUser user={asking.user} onClose={() => setAsking(null)} onDone={users.reload} />}
       {adding && tab === 'users' && <AddUser partners={(partners.value ?? []).map((p) => p.name)} onClose={() => setAdding(false)} onAdded={users.reload} />}
       {adding && tab === 'partners' && <AddPartner onClose={() => setAdding(false)} onAdded={partners.reload} />}
     </div>
@@ -101,7 +115,7 @@ function Rows({ head, none, children }: { head: string[]; none: string; children
   );
 }
 
-function AddForm({ title, act, send, onClose, onAdded, children }: { title: string; act: string; send: () => Promise<unknown>; onClose: () => void; onAdded: () => void; children: ComponentChildren }): JSX.Element {
+function AddForm({ title, act, done = t('people.added'), send, onClose, onAdded, children }: { title: string; act: string; done?: string; send: () => Promise<unknown>; onClose: () => void; onAdded: () => void; children: ComponentChildren }): JSX.Element {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const submit = async (e: Event): Promise<void> => {
@@ -112,7 +126,7 @@ function AddForm({ title, act, send, onClose, onAdded, children }: { title: stri
       await send();
       onAdded();
       onClose();
-      toast(t('people.added'));
+      toast(done);
     } catch (x) {
       setError(x);
       setBusy(false);
@@ -147,7 +161,7 @@ function AddUser({ partners, onClose, onAdded }: { partners: string[]; onClose: 
       act={t('people.add')}
       onClose={onClose}
       onAdded={onAdded}
-      send={() => api.addUser({ name: name.trim(), role, password, ...(role === 'partner' && partner ? { partner } : {}) })}
+      send={() => api.addUser({ name: name.trim(), role, ...(password ? { password } : {}), ...(role === 'partner' && partner ? { partner } : {}) })}
     >
       <Field label={t('people.name')}>{(a) => <input {...a} value={name} required autofocus autocomplete="off" onInput={(e) => setName(e.currentTarget.value)} />}</Field>
       <Field label={t('people.role')} hint={t(`role.${role}.hint` as TextKey)}>
@@ -176,9 +190,124 @@ function AddUser({ partners, onClose, onAdded }: { partners: string[]; onClose: 
         </Field>
       )}
       <Field label={t('people.password')} hint={t('people.password.hint')}>
-        {(a) => <input {...a} type="password" value={password} required minLength={8} autocomplete="new-password" onInput={(e) => setPassword(e.currentTarget.value)} />}
+        {(a) => <input {...a} type="password" value={password} minLength={8} autocomplete="new-password" onInput={(e) => setPassword(e.currentTarget.value)} />}
       </Field>
     </AddForm>
+  );
+}
+
+// Only what was changed is sent: a role that stays signs nobody out.
+function EditUser({ user, plans, partners, onClose, onDone }: { user: User; plans: readonly Plan[]; partners: readonly Partner[]; onClose: () => void; onDone: () => void }): JSX.Element {
+  const [role, setRole] = useState<Role>(user.role);
+  const [plan, setPlan] = useState(user.plan ?? '');
+  const [partner, setPartner] = useState(user.partner ?? '');
+  const [password, setPassword] = useState('');
+  const change = {
+    ...(role !== user.role ? { role } : {}),
+    ...(role === 'viewer' && plan !== '' && plan !== user.plan ? { plan } : {}),
+    ...(role === 'partner' && partner !== '' && partner !== user.partner ? { partner } : {}),
+    ...(password !== '' ? { password } : {}),
+  };
+  return (
+    <AddForm
+      title={t('people.edit.title', { name: user.name })}
+      act={t('people.edit.save')}
+      done={t('people.edited')}
+      onClose={onClose}
+      onAdded={onDone}
+      send={async () => (Object.keys(change).length > 0 ? api.editUser(user.id, change) : null)}
+    >
+      <Field label={t('people.role')} hint={t(`role.${role}.hint` as TextKey)}>
+        {(a) => (
+          <select {...a} value={role} onChange={(e) => setRole(e.currentTarget.value as Role)}>
+            {roles.map((r) => (
+              <option key={r} value={r}>
+                {t(`role.${r}` as TextKey)}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      {role === 'viewer' && (
+        <Field label={t('people.plan')}>
+          {(a) => (
+            <select {...a} value={plan} onChange={(e) => setPlan(e.currentTarget.value)}>
+              {plans.map((p) => (
+                <option key={p.id} value={p.id}>
+                  {p.name}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+      )}
+      {role === 'partner' && (
+        <Field label={t('people.partner')} hint={t('people.partner.hint')}>
+          {(a) => (
+            <select {...a} value={partner} required onChange={(e) => setPartner(e.currentTarget.value)}>
+              <option value="" />
+              {partners.map((p) => (
+                <option key={p.id} value={p.id}>
+                  {p.name}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+      )}
+      <Field label={t('people.password.new')} hint={t('people.password.keep')}>
+        {(a) => <input {...a} type="password" value={password} minLength={8} autocomplete="new-password" onInput={(e) => setPassword(e.currentTarget.value)} />}
+      </Field>
+      <p class="faint">{t('people.edit.hint')}</p>
+    </AddForm>
+  );
+}
+
+function LinkUser({ user, onClose }: { user: User; onClose: () => void }): JSX.Element {
+  const [opened] = useState(() => Date.now()); // each time another: one may have been used
+  const link = useResource(`link/${user.id}/${opened}`, () => api.linkUser(user.id));
+  const address = link.value ? new URL(link.value.path, location.href).href : '';
+  return (
+    <Dialog title={t('people.link.title', { name: user.name })} onClose={onClose}>
+      <div class="confirm">
+        <Failure of={link} />
+        {link.value && (
+          <>
+            <p>{t('people.link.text', { name: user.name, until: dateTime(link.value.until) })}</p>
+            <Field label={t('people.link')}>{(a) => <input {...a} value={address} readOnly onFocus={(e) => e.currentTarget.select()} />}</Field>
+          </>
+        )}
+        <div class="foot">
+          <Button kind="quiet" onClick={onClose}>
+            {t('close')}
+          </Button>
+          <Button kind="primary" disabled={address === ''} onClick={() => void navigator.clipboard?.writeText(address).then(() => toast(t('people.link.copied')))}>
+            {t('people.link.copy')}
+          </Button>
+        </div>
+      </div>
+    </Dialog>
+  );
+}
+
+function RemoveUser({ user, onClose, onDone }: { user: User; onClose: () => void; onDone: () => void }): JSX.Element {
+  const [name, setName] = useState('');
+  return (
+    <Confirm
+      title={t('people.remove.title', { name: user.name })}
+      act={t('people.remove')}
+      danger
+      ready={name === user.name}
+      onClose={onClose}
+      onAct={async () => {
+        await api.removeUser(user.id);
+        onDone();
+        toast(t('people.removed', { name: user.name }));
+      }}
+    >
+      <p>{t('people.remove.text', { name: user.name })}</p>
+      <Field label={t('people.name')}>{(a) => <input {...a} value={name} autofocus autocomplete="off" onInput={(e) => setName(e.currentTarget.value)} />}</Field>
+    </Confirm>
   );
 }
 

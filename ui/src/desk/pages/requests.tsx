@@ -12,7 +12,7 @@ import { evidenceText, placeText } from '../finding_text';
 import { Failure, Skeletons } from '../notes';
 import { usePartnerName } from '../partner';
 import { useResource } from '../resource';
-import { useFollow, useMayOperate, usePoll } from '../session';
+import { useMayOperate } from '../session';
 import { kindWord, SeverityBadge, severityRank, StateBadge, stateWord } from '../state';
 import { SubjectLink } from '../subject';
 import { Table, type Column } from '../table';
@@ -26,7 +26,6 @@ export function RequestsPage(): JSX.Element {
   const partnerOf = usePartnerName();
   const all = useResource('requests', api.requests, ['request/', 'delivery/']);
   const films = useResource('deliveries', api.deliveries);
-  usePoll(all.reload);
   if (all.error && !all.value)
     return (
       <div class="page">
@@ -75,7 +74,7 @@ export function RequestsPage(): JSX.Element {
 }
 
 export function RequestPage({ id }: { id: string }): JSX.Element {
-  useFollow(`request/${id}`);
+  const operate = useMayOperate();
   const partnerOf = usePartnerName();
   const request = useResource(`request/${id}`, (s) => api.request(id, s), [`request/${id}`]);
   const r = request.value;
@@ -120,7 +119,12 @@ export function RequestPage({ id }: { id: string }): JSX.Element {
           </LinkButton>
         </Note>
       ) : (
-        r.state === 'open' && <Note tone="info" what={t('request.what')} hint={t('request.what.hint')} />
+        r.state === 'open' &&
+        (operate && r.asked ? (
+          <Note tone={r.asked === 'mailed' ? 'info' : 'warning'} what={t(`asked.${r.asked}`)} hint={t(`asked.${r.asked}.hint`)} />
+        ) : (
+          <Note tone="info" what={t('request.what')} hint={t('request.what.hint')} />
+        ))
       )}
       <h2 class="section">{t('request.findings', { n: findings.length })}</h2>
       <ul class="evidence-cards">

@@ -21,7 +21,7 @@ import { IngestEmpty } from './ingest';
 export const allTitles = (signal: AbortSignal): Promise<Card[]> => pages((after) => api.titles({ limit: PAGE, after }, signal));
 
 const isWithdrawn = (c: Card): boolean => Boolean(c.withdrawn);
-const stateOf = (c: Card): string => (isWithdrawn(c) ? 'withdrawn' : c.published || c.kind === 'series' ? 'published' : 'unpublished');
+const stateOf = (c: Card): string => (isWithdrawn(c) ? 'withdrawn' : c.published ? 'published' : 'unpublished');
 
 export function TitlesPage(): JSX.Element {
   const all = useResource('titles/list', allTitles, ['title/']);
@@ -51,7 +51,7 @@ export function TitlesPage(): JSX.Element {
     { id: 'year', title: t('titles.year'), width: '64px', end: true, sort: (c) => c.year ?? null, descendingFirst: true, cell: (c) => c.year ?? '–' },
     { id: 'length', title: t('titles.length'), width: '92px', end: true, sort: (c) => c.duration_us ?? null, descendingFirst: true, cell: (c) => (c.duration_us ? length(c.duration_us) : '–'), wide: true },
     { id: 'quality', title: t('titles.quality'), width: '76px', end: true, sort: (c) => c.quality ?? null, cell: (c) => c.quality ?? '–', wide: true },
-    { id: 'maturity', title: t('titles.maturity'), width: '76px', sort: (c) => String(c.maturity ?? ''), cell: (c) => c.maturity ?? '–', wide: true },
+    { id: 'maturity', title: t('titles.maturity'), width: '76px', sort: (c) => String(c.maturity ?? ''), cell: (c) => c.maturity ?? <span class="faint">{t('maturity.none')}</span>, wide: true },
     { id: 'tags', title: t('titles.tags'), width: 'minmax(140px, 2fr)', cell: (c) => <span class="clip faint">{(c.tags ?? []).join(', ')}</span>, wide: true },
     { id: 'state', title: t('titles.state'), width: '126px', sort: stateOf, cell: (c) => <StateBadge state={stateOf(c)} />, wide: true },
   ];
@@ -123,7 +123,7 @@ export function titleChange(before: Title, draft: Draft): Partial<Title> {
         .split(',')
         .map((x) => x.trim())
         .filter((x) => x !== '');
-    else if (key === 'maturity') change.maturity = typeof before.maturity === 'number' && text !== '' ? Number(text) : text === '' ? null : text;
+    else if (key === 'maturity') change.maturity = text === '' ? null : Number(text);
     else change[key] = text === '' && key !== 'name' ? null : text;
   }
   return change as Partial<Title>;
@@ -186,7 +186,7 @@ export function TitlePage({ id }: { id: string }): JSX.Element {
   };
   const input = (key: keyof Draft, label: string, extra: Record<string, unknown> = {}, hint?: string): JSX.Element => (
     <Field label={label} hint={hint}>
-      {(a) => <input {...a} {...extra} value={draft[key]} onInput={(e) => setDraft({ ...draft, [key]: e.currentTarget.value })} />}
+      {(a) => <input {...a} value={draft[key]} onInput={(e) => setDraft({ ...draft, [key]: e.currentTarget.value })} {...extra} />}
     </Field>
   );
   return (
@@ -232,8 +232,17 @@ export function TitlePage({ id }: { id: string }): JSX.Element {
             {(a) => <textarea {...a} rows={5} maxLength={4000} value={draft.synopsis} onInput={(e) => setDraft({ ...draft, synopsis: e.currentTarget.value })} />}
           </Field>
           <div class="pair">
-            {input('year', t('title.year'), { inputMode: 'numeric', pattern: '[0-9]{4}' })}
-            {input('maturity', t('title.maturity'))}
+            {input('year', t('title.year'), {
+              inputMode: 'numeric',
+              pattern: '[0-9]{4}',
+              onInvalid: (e: Event) => (e.currentTarget as HTMLInputElement).setCustomValidity(t('title.year.wrong')),
+              onInput: (e: Event) => {
+                const field = e.currentTarget as HTMLInputElement;
+                field.setCustomValidity('');
+                setDraft({ ...draft, year: field.value });
+              },
+            })}
+            {input('maturity', t('title.maturity'), { type: 'number', min: 0, max: 18 }, t('title.maturity.hint'))}
           </div>
           {input('tags', t('title.tags'), {}, t('title.tags.hint'))}
           {input('credit', t('title.credit'))}
