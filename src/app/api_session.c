@@ -41,6 +41,7 @@ int api_session_create(struct http_request *req, struct http_response *res, void
 // Every page asks this first: to be signed out is an answer, no error.
 int api_session_get(struct http_request *req, struct http_response *res, void *user)
 {
+    TRY(http_request_authenticate(req));
     const struct api_caller *caller = api_caller(req);
     return caller ? answer_session(user, res, caller->token, NULL)
                   : http_json(res, 200, json_null());

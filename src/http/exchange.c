@@ -122,6 +122,7 @@ static int check_roles(struct http_request *r)
     if (wanted == HTTP_PUBLIC) {
         return 0;
     }
+    TRY(http_request_authenticate(r));
     http_roles has = http_request_roles(r);
     FAIL_IF(has == 0, ERR_UNKNOWN_USER, "sign in first");
     if (!(has & wanted)) {

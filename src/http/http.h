@@ -64,6 +64,9 @@ struct arena *http_request_arena(struct http_request *);
 // when they ask.
 void *http_request_identity(struct http_request *);
 http_roles http_request_roles(struct http_request *);
+// 0 when it is known who asks, be it nobody; else the error that `authenticate` ended with. Routes that are not public
+// have failed with it before their handler is called.
+int http_request_authenticate(struct http_request *);
 // Last-Event-ID as a number; -1 when absent or not one.
 int64_t http_request_last_event_id(const struct http_request *);
 // True when Accept-Encoding takes `coding` ("br", "gzip") with a weight over 0.
@@ -123,7 +126,7 @@ struct http_config {
     const struct http_route *routes;
     size_t route_count;
     void *user; // for handlers
-    // Finds who calls; 0 with *ret_roles = 0 for nobody. The identity is freed by free_identity.
+    // Finds who calls; 0 with *ret_roles = 0 for nobody, an error when that cannot be told now. The identity is freed by free_identity.
     int (*authenticate)(struct http_request *, void *user, http_roles *ret_roles,
                         void **ret_identity);
     void (*free_identity)(void *identity);

@@ -106,6 +106,7 @@ struct http_request {
     int body_fd;
 
     bool authenticated; // asked, whatever the answer
+    int authenticate_err;
     http_roles roles;
     void *identity;
 

@@ -79,31 +79,25 @@ struct arena *http_request_arena(struct http_request *r)
     return r->arena;
 }
 
-static void authenticate(struct http_request *r)
+int http_request_authenticate(struct http_request *r)
 {
     const struct http_config *c = &r->server->config;
-    if (r->authenticated || !c->authenticate) {
-        return;
+    if (!r->authenticated && c->authenticate) {
+        r->authenticated = true;
+        r->authenticate_err = c->authenticate(r, c->user, &r->roles, &r->identity);
     }
-    r->authenticated = true;
-    http_roles roles = 0;
-    void *identity = NULL;
-    if (c->authenticate(r, c->user, &roles, &identity) < 0) {
-        return;
-    }
-    r->roles = roles;
-    r->identity = identity;
+    return r->authenticate_err;
 }
 
 void *http_request_identity(struct http_request *r)
 {
-    authenticate(r);
+    http_request_authenticate(r);
     return r->identity;
 }
 
 http_roles http_request_roles(struct http_request *r)
 {
-    authenticate(r);
+    http_request_authenticate(r);
     return r->roles;
 }
 

@@ -128,6 +128,7 @@ static int authenticate(struct http_request *req, void *user, http_roles *ret_ro
     if (!token) {
         token = http_request_cookie(req, "session");
     }
+    FAIL_IF(token && strcmp(token, "unreadable") == 0, ERR_IO, "the rows cannot be read");
     *ret_roles = !token                        ? 0
                  : strcmp(token, "admin") == 0 ? ROLE_ADMIN
                  : strcmp(token, "user") == 0  ? ROLE_USER
@@ -371,6 +372,9 @@ static void roles_and_origins_are_checked(void **state)
     assert_int_equal(status_of(&a), 403);
     ask(p, "GET /secret HTTP/1.1\r\nAuthorization: admin", "", &a);
     assert_int_equal(status_of(&a), 200);
+    // Who cannot be looked up now is not nobody: pages would sign people out.
+    ask(p, "GET /secret HTTP/1.1\r\nAuthorization: unreadable", "", &a);
+    assert_int_equal(status_of(&a), 500);
     ask(p, "GET /secret HTTP/1.1\r\nCookie: session=admin", "", &a);
     assert_int_equal(status_of(&a), 200);
     static const struct {
