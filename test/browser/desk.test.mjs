@@ -355,6 +355,8 @@ describe('the desk', { skip: missing }, () => {
     const title = mock.state.titles[1];
     await row.getByRole('link', { name: title.name }).waitFor();
     assert.equal(await row.getByRole('link', { name: '00:01:05' }).getAttribute('href'), `/play/${title.id}?from=65`);
+    await row.locator('.name').click(); // the whole of a long one
+    await page.locator('aside').getByText('Sound: No sound at all').waitFor();
   });
 
   it('says who waits, what became of a film, and who was asked', async () => {

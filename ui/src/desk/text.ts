@@ -438,6 +438,7 @@ const english = {
   'title.saved': 'Saved.',
   'title.revert': 'Revert',
   'title.poster': 'Poster of {name}',
+  'title.reports': 'What viewers report',
   'title.deliveries': 'Deliveries',
   'title.deliveries.none': 'None: the title came without a file.',
   'title.people': 'People',

@@ -83,7 +83,7 @@ export function FindingsPage(): JSX.Element {
     {
       id: 'kind',
       title: t('findings.kind'),
-      width: 'minmax(170px, 1.6fr)',
+      width: 'minmax(170px, 3fr)',
       sort: (f) => kindWord(f.kind),
       cell: (f) => (
         <span class="said">

@@ -10,6 +10,7 @@ import { ago, dateTime, length } from '../../shared/format';
 import { api, PAGE, pages } from '../api';
 import { Confirm } from '../confirm';
 import { EventLine } from '../events';
+import { placeText, reportHref, reportText } from '../finding_text';
 import { Failure, Skeletons, toastUndo } from '../notes';
 import { resourceStale, useResource } from '../resource';
 import { StateBadge } from '../state';
@@ -132,6 +133,7 @@ export function titleChange(before: Title, draft: Draft): Partial<Title> {
 export function TitlePage({ id }: { id: string }): JSX.Element {
   const title = useResource(`title/${id}`, (s) => api.title(id, s), [`title/${id}`]);
   const films = useResource('deliveries', api.deliveries);
+  const told = useResource(`findings/of/title/${id}`, (s) => api.findings({ subject: `title/${id}`, kind: 'viewer_report', limit: 100 }, s), [`title/${id}`]);
   const [draft, setDraft] = useState<Draft | null>(null);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -263,6 +265,21 @@ export function TitlePage({ id }: { id: string }): JSX.Element {
         </form>
         <aside class="side">
           {x.poster && <img class="poster" src={x.poster.url} alt={t('title.poster', { name: x.name })} width={x.poster.width} height={x.poster.height} />}
+          {(told.value ?? []).length > 0 && (
+            <>
+              <h2 class="section">{t('title.reports')}</h2>
+              <ul class="links">
+                {told.value!.map((f) => (
+                  <li key={f.id}>
+                    <a class="link num" href={reportHref(f) ?? ''} title={t('findings.watch')}>
+                      {placeText(f)}
+                    </a>{' '}
+                    {reportText(f)} <span class="faint">{f.seen_last && ago(f.seen_last)}</span>
+                  </li>
+                ))}
+              </ul>
+            </>
+          )}
           <h2 class="section">{t('title.deliveries')}</h2>
           {deliveries.length === 0 && <p class="faint">{t('title.deliveries.none')}</p>}
           <ul class="links">
