@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define ROW_CARDS    20
-#define RECENT_CARDS 12 // the rest of a small catalogue is for the rows below
+#define RECENT_CARDS 8 // the rest of a small catalogue is for the rows below
 #define TAG_ROWS     8
 #define TAG_ROW_MIN  2 // a row of one card says nothing
 #define NEW_SHARE    4 // of the cards in a row one in so many is not in a row above
@@ -152,8 +152,8 @@ static int add_rows(struct home *h)
     TRY(add_query_row(h, "recent", "Recently added", "Recently added", &newest));
     h->new_share = NEW_SHARE;
     TRY(add_query_row(h, "series", "Series", NULL, &series));
-    TRY(add_query_row(h, "films", "Films", NULL, &films));
-    return add_tag_rows(h);
+    TRY(add_tag_rows(h)); // before all films, which would leave them nothing new
+    return add_query_row(h, "films", "Films", NULL, &films);
 }
 
 // How much a title is worth a whole screen: not seen to its end, long enough to sit down for, with a
