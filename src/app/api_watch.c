@@ -63,20 +63,28 @@ struct home {
     size_t new_share; // one card in so many is new; 0: any row will do
 };
 
-// Notes the cards as shown; the number of those that were not.
-static size_t note_shown(struct home *h, const json_t *cards, bool note)
+static size_t count_fresh(const struct home *h, const json_t *cards)
 {
     size_t i, fresh = 0;
     json_t *card;
     json_array_foreach(cards, i, card)
     {
-        const char *id = json_str_or(card, "id", "");
-        fresh += json_object_get(h->shown, id) == NULL;
-        if (note) {
-            json_object_set_new(h->shown, id, json_true());
-        }
+        fresh += json_object_get(h->shown, json_str_or(card, "id", "")) == NULL;
     }
     return fresh;
+}
+
+static int note_shown(struct home *h, const json_t *cards)
+{
+    size_t i;
+    json_t *card;
+    json_array_foreach(cards, i, card)
+    {
+        FAIL_IF(json_object_set_new(h->shown, json_str_or(card, "id", ""), json_true()) <
+                    0,
+                ERR_NOMEM, "the home page");
+    }
+    return 0;
 }
 
 // Takes the cards, also on failure.
@@ -84,12 +92,12 @@ static int add_row(struct home *h, const char *id, const char *name, const char 
                    json_t *cards)
 {
     AUTO(json_free) json_t *owned = cards;
-    size_t fresh = h->new_share ? note_shown(h, cards, false) : json_array_size(cards);
+    size_t fresh = h->new_share ? count_fresh(h, cards) : json_array_size(cards);
     bool is_stale = h->new_share && fresh * h->new_share < json_array_size(cards);
     if (fresh < h->least || is_stale) {
         return 0;
     }
-    note_shown(h, cards, true);
+    TRY(note_shown(h, cards));
     TRY(set_why(cards, why));
     TRY(finish_cards(h->look, cards));
     FAIL_IF(json_array_append_new(h->rows, json_pack("{s:s, s:s, s:O}", "id", id, "name",
@@ -156,8 +164,15 @@ static int add_rows(struct home *h)
     return add_query_row(h, "films", "Films", NULL, &films);
 }
 
-// How much a title is worth a whole screen: not seen to its end, long enough to sit down for, with a
-// picture that fills a screen; of those the longest. 0: not at all.
+// What a title needs to be worth a whole screen, the weightier first; of equals the longest is taken.
+enum {
+    WORTH_UNSEEN = 1 << 2,   // not to its end
+    WORTH_LONG = 1 << 1,     // enough to sit down for
+    WORTH_PICTURE = 1 << 0,  // that fills a screen
+    WORTH_ANYTHING = 1 << 3, // set for all that may stand there at all
+};
+
+// 0: not at all.
 static int64_t billboard_worth(const json_t *card, const json_t *seen)
 {
     bool is_series = strcmp(json_str_or(card, "kind", ""), "series") == 0;
@@ -166,12 +181,13 @@ static int64_t billboard_worth(const json_t *card, const json_t *seen)
         return 0;
     }
     int64_t width = json_i64_or(json_object_get(card, "poster"), "width", 0);
-    int64_t worth = 8 | 4 | (us >= BILLBOARD_LONG ? 2 : 0) | (width >= BILLBOARD_WIDTH);
+    int worth = WORTH_ANYTHING | WORTH_UNSEEN | (us >= BILLBOARD_LONG ? WORTH_LONG : 0) |
+                (width >= BILLBOARD_WIDTH ? WORTH_PICTURE : 0);
     size_t i;
     json_t *id;
     json_array_foreach(seen, i, id)
     {
-        worth &= json_equal(id, json_object_get(card, "id")) ? ~4 : ~0;
+        worth &= json_equal(id, json_object_get(card, "id")) ? ~WORTH_UNSEEN : ~0;
     }
     return worth * (INT64_C(1) << 56) + MIN(us, (INT64_C(1) << 56) - 1);
 }

@@ -33,16 +33,19 @@ const struct ingest_retention ingest_retention_usual = {.results_us = 7 * DAY_US
 
 // --- which packages are played ------------------------------------------------------------------
 
-int package_mark(struct store_tx *tx, const char *hex, bool used)
+int package_mark(struct store_tx *tx, const char *hex)
 {
-    return used ? store_exec(tx,
-                             "UPDATE ingest_package SET unused_us = NULL WHERE hash = ?"
-                             " AND unused_us IS NOT NULL",
-                             "s", hex)
-                : store_exec(tx,
-                             "UPDATE ingest_package SET unused_us = ? WHERE hash = ? AND"
-                             " unused_us IS NULL",
-                             "is", clock_wall_us(), hex);
+    int played = catalog_package_is_played(tx, hex);
+    TRY(played);
+    return played
+               ? store_exec(tx,
+                            "UPDATE ingest_package SET unused_us = NULL WHERE hash = ?"
+                            " AND unused_us IS NOT NULL",
+                            "s", hex)
+               : store_exec(tx,
+                            "UPDATE ingest_package SET unused_us = ? WHERE hash = ? AND"
+                            " unused_us IS NULL",
+                            "is", clock_wall_us(), hex);
 }
 
 static int text_json(const struct store_rows *r, json_t **ret)
@@ -63,9 +66,7 @@ static int mark_all(struct store_tx *tx)
     }
     json_array_foreach(all, i, hash)
     {
-        int used = catalog_package_is_played(tx, json_string_value(hash));
-        TRY(used);
-        TRY(package_mark(tx, json_string_value(hash), used > 0));
+        TRY(package_mark(tx, json_string_value(hash)));
     }
     return 0;
 }

@@ -88,8 +88,8 @@ int ingest_captions_check(struct str file, const struct ingest_caption *);
 struct ingest_spec {
     struct hash source;
     int64_t bytes;
-    const char
-        *file_name; // without folders; the title's name where nothing better is known
+    // Without folders; the title's name where nothing better is known
+    const char *file_name;
     const char *title_id; // of an existing title; NULL: made from `metadata`
     const char *title;    // its name; NULL: metadata's, or from the file's name
     const json_t
@@ -110,8 +110,8 @@ struct ingest_ticket {
     char delivery_id[UUID_BYTES];
     char title_id[UUID_BYTES];
     char job_id[UUID_BYTES];
-    bool
-        reused; // the same bytes with the same wishes were submitted before: that job stands
+    // The same bytes with the same wishes were submitted before: that job stands
+    bool reused;
 };
 
 // ERR_NOT_FOUND: no such title, partner or request, or another partner's. The file's name may be any
@@ -201,11 +201,11 @@ int ingest_recover(struct store *);
 
 struct ingest_retention {
     int64_t results_us; // of steps, since the last job that named them ended
-    int64_t
-        packages_us; // since no title plays them; never less than INGEST_PACKAGE_KEPT_US
+    // Since no title plays them; never less than INGEST_PACKAGE_KEPT_US
+    int64_t packages_us;
     int64_t logs_us; // of steps, since their job ended
-    int64_t
-        blobs_us; // since they were kept: longer than any way from there to a reference
+    // Since they were kept: longer than any way from there to a reference
+    int64_t blobs_us;
 };
 extern const struct ingest_retention ingest_retention_usual; // 7, 7, 30 days and one
 

@@ -141,8 +141,8 @@ int publish_folder(struct store *, const json_t *package,
 
 // --- collect.c ------------------------------------------------------------------------------------
 
-// That some title plays a package, or since now none does.
-int package_mark(struct store_tx *, const char *hex, bool used);
+// Notes whether some title plays a package, or that none does since now.
+int package_mark(struct store_tx *, const char *hex);
 // Removes packages on their way out below DATA/media.
 int trash_sweep(const char *media);
 

@@ -29,18 +29,6 @@ static int publish_events(struct store_tx *tx, const struct delivery *d, const c
     return first ? emit(tx, "title.published.v1", title, "system", d->job_id, data) : 0;
 }
 
-// The title plays this package now, and maybe nobody the one before.
-static int supersede(struct store_tx *tx, const char *older, const char *hex)
-{
-    TRY(package_mark(tx, hex, true));
-    if (!*older || strcmp(older, hex) == 0) {
-        return 0;
-    }
-    int played = catalog_package_is_played(tx, older);
-    TRY(played);
-    return package_mark(tx, older, played > 0);
-}
-
 static int publish_apply(struct store_tx *tx, void *user)
 {
     const struct publication *p = user;
@@ -59,7 +47,9 @@ static int publish_apply(struct store_tx *tx, void *user)
                    "finished_us = ? WHERE id = ?",
                    "sis", hex, clock_wall_us(), d->id));
     TRY(title_publish(tx, p->run, d, p->packaged, p->package));
-    TRY(supersede(tx, before.package, hex));
+    TRY(package_mark(tx, hex));
+    TRY(before.package[0] ? package_mark(tx, before.package)
+                          : 0); // maybe nobody plays it now
     TRY(request_close_answered(tx, d));
     TRY(findings_close_replaced(tx, d));
     return publish_events(tx, d, hex, first);
