@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "media/kernels.h"
 
+#include "media/cells.h"
+
 #include "base/base.h"
 
 #include <setjmp.h>
@@ -89,11 +91,46 @@ static void digests_tell_small_changes_apart(void **state)
     assert_int_not_equal(one_way, digest_of(rows, 40, 16));
 }
 
+static uint16_t cell_of(const uint8_t *luma, size_t stride, int column, int row)
+{
+    unsigned sum = 0;
+    for (int y = 0; y < 8; y++) {
+        for (int x = 0; x < 8; x++) {
+            sum += luma[(size_t)(row * 8 + y) * stride + (size_t)(column * 8 + x)];
+        }
+    }
+    return (uint16_t)sum;
+}
+
+static void cells_are_the_sums_of_their_samples(void **state)
+{
+    (void)state;
+    for (int width = 1; width <= 70; width++) {
+        int height = 71 - width;
+        size_t stride =
+            (size_t)width; // so that a read past a row's end is in the next row
+        uint8_t *luma = malloc(stride * (size_t)height);
+        fill(luma, stride * (size_t)height, width);
+        AVFrame frame = {
+            .width = width, .height = height, .data = {luma}, .linesize = {(int)stride}};
+        AUTO(cells_clear) struct cells cells = {0};
+        assert_int_equal(cells_of(&frame, &cells), 0);
+        assert_int_equal(cells.count, (width / 8) * (height / 8));
+        for (int i = 0; i < (int)cells.count; i++) {
+            assert_int_equal(cells.sums[i],
+                             cell_of(luma, stride, i % (width / 8), i / (width / 8)));
+        }
+        assert_true(cells_mse(&cells, &cells) == 0);
+        free(luma);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fast_kernels_equal_plain_c),
         cmocka_unit_test(digests_tell_small_changes_apart),
+        cmocka_unit_test(cells_are_the_sums_of_their_samples),
     };
     return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);
 }
