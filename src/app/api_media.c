@@ -249,8 +249,8 @@ static int check_rendition(struct media_gate *g, const struct media_grant *grant
 
 // --- plays ----------------------------------------------------------------------------------
 
-// Whoever is sent media holds a stream of the plan, whether or not the player says so: a play that ended gets none, one
-// whose beats do not come is heard of by its requests.
+// Whoever is sent media holds a stream of the plan, whether or not the player says so: a play that
+// ended gets none, one whose beats do not come is heard of by its requests.
 static int check_play(struct media_gate *g, const struct media_grant *grant)
 {
     if (!grant->play[0]) {

@@ -13,8 +13,8 @@ struct app_serve_config {
     const char *bind;   // "127.0.0.1"
     uint16_t port;      // 0: any; what it became stands in DATA/serve.json
     const char *ui_dir; // of the pages; NULL: found beside the program
-    const char
-        *base_url; // as others reach this service, for mails; NULL: http://bind:port
+    // As others reach this service, for mails; NULL: http://bind:port
+    const char *base_url;
     const char *smtp_url; // NULL: notices wait
     const char *smtp_user, *smtp_password, *mail_from;
     unsigned slots;    // steps at once; 0: one a core

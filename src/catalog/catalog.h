@@ -71,9 +71,9 @@ int catalog_title_by_slug(struct store_tx *, const char *slug, char ret_id[UUID_
 struct catalog_viewer {
     int maturity;         // age; 18: all
     const char *language; // BCP 47, for texts; NULL: the title's own
-    const char
-        *territory; // ISO 3166-1; NULL: unknown, sees what has no territories or "*"
-    bool sees_all;  // operators
+    // ISO 3166-1; NULL: unknown, sees what has no territories or "*"
+    const char *territory;
+    bool sees_all; // operators
 };
 
 // card: {"id","kind","name","year","duration_us","poster":{"url","width","height","color"}|null,

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #define LINE_BYTES_MAX 4096
-#define READS_MAX \
-    64 // at a time: a child that never stops talking must not hold this thread
+// At a time: a child that never stops talking must not hold this thread.
+#define READS_MAX     64
 #define LOG_BYTES_MAX (32 << 20)
 
 int attempt_new(struct attempt **ret)

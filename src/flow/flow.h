@@ -25,8 +25,8 @@ typedef int flow_step_f(struct flow_step *);
 struct flow_step_type {
     const char *name; // "inspect.range"
     unsigned version; // part of every key: bump when outputs change
-    int64_t
-        memory_bytes; // what one run needs at most; the executor keeps the sum below a limit
+    // What one run needs at most; the executor keeps the sum below a limit
+    int64_t memory_bytes;
     flow_step_f *run;
 };
 
@@ -81,8 +81,8 @@ struct flow_step_spec {
     // Added to the job's own priority: a moment's work that nobody should wait for goes before what
     // other jobs want. 0 is usual.
     int urgency;
-    int64_t
-        cost; // expected duration in ms on some machine, for progress and longest-first; ≥ 1
+    // Expected duration in ms on some machine, for progress and longest-first; ≥ 1
+    int64_t cost;
 };
 
 struct flow_output {
@@ -203,8 +203,8 @@ struct flow_executor_config {
     const char *toolchain;
     // A step that tells no progress for so long is killed: TIMEOUT; 0: 30 min.
     int64_t stall_us;
-    int64_t
-        retry_us; // pause before the second attempt, fourfold before the third; 0: 1 s
+    // Pause before the second attempt, fourfold before the third; 0: 1 s
+    int64_t retry_us;
 };
 
 struct flow_executor;

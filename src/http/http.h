@@ -64,8 +64,8 @@ struct arena *http_request_arena(struct http_request *);
 // when they ask.
 void *http_request_identity(struct http_request *);
 http_roles http_request_roles(struct http_request *);
-// 0 when it is known who asks, be it nobody; else the error that `authenticate` ended with. Routes that are not public
-// have failed with it before their handler is called.
+// 0 when it is known who asks, be it nobody; else the error that `authenticate` ended with. Routes
+// that are not public have failed with it before their handler is called.
 int http_request_authenticate(struct http_request *);
 // Last-Event-ID as a number; -1 when absent or not one.
 int64_t http_request_last_event_id(const struct http_request *);

@@ -74,8 +74,8 @@ int media_source_to_json(const struct media_source *, json_t **ret);
 int media_source_from_json(const json_t *, struct media_source **ret);
 
 // When each frame of the picture is shown, and where decoding may begin.
-struct
-    media_rap { // a trusted random-access point: nothing before it is needed, nothing after it
+// A trusted random-access point: nothing before it is needed, nothing after it
+struct media_rap {
     int64_t frame; // precedes it in presentation
     int64_t pts;
     int64_t dts;
@@ -85,8 +85,8 @@ struct media_timeline {
     struct rational time_base;
     int64_t count; // frames
     int64_t *pts;  // count + 1: the last is the end of the last frame
-    VEC(struct media_rap)
-    raps; // ascending; empty when none can be trusted: decode from the start
+    // Ascending; empty when none can be trusted: decode from the start.
+    VEC(struct media_rap) raps;
 };
 
 void media_timeline_free(struct media_timeline **);
@@ -123,9 +123,9 @@ struct media_inspect_config {
     const struct media_source *source;
     const struct media_timeline *timeline;
     struct media_range range;
-    int64_t
-        still_every_us; // grid of trick-play pictures: the first frame at or after k × this
-    int still_width;    // 160 × pixels, height from the aspect; rotation applied
+    // Grid of trick-play pictures: the first frame at or after k × this
+    int64_t still_every_us;
+    int still_width; // 160 × pixels, height from the aspect; rotation applied
     int (*still)(void *user, int64_t grid_index, int64_t frame, const void *jpeg,
                  size_t len);
     media_progress_f *progress;
@@ -148,8 +148,8 @@ struct media_shot {
     int64_t start_frame, end_frame;
 };
 
-struct
-    media_crop { // active picture, in coded pixels; the whole picture where there are no bars
+// Active picture, in coded pixels; the whole picture where there are no bars
+struct media_crop {
     int left, top, width, height;
 };
 
@@ -163,8 +163,8 @@ struct media_report {
     VEC(struct media_loudness) loudness;
     struct media_crop crop;
     struct findings findings; // at most 1,000, runs coalesced
-    json_t *
-        series; // for people: {"luma":[…],"motion":[…],"step_frames":n,"audio":[{"stream","peaks":[…],"step_us":n}]}, ≤ 4,000 points each
+    // For people: {"luma":[…],"motion":[…],"step_frames":n,"audio":[{"stream","peaks":[…],"step_us":n}]}, ≤ 4,000 points each
+    json_t *series;
     int64_t poster_frame; // a bright, sharp, steady frame, not at the edges
 };
 

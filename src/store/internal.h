@@ -37,8 +37,8 @@ struct store {
     pthread_mutex_t lock; // what follows
     VEC(struct conn *) idle;
     pthread_cond_t writer_left;
-    bool
-        writing; // one writer a process: SQLite has one a file, and its own queue is polling
+    // One writer a process: SQLite has one a file, and its own queue is polling
+    bool writing;
 
     pthread_mutex_t watch_lock; // after lock
     struct conn *watch; // never writes, so that every commit changes its data_version

@@ -53,11 +53,13 @@ static int lock_folder(const char *dir, int *ret_fd)
     return 0;
 }
 
-// SQLite makes its files for all to read, and those beside the rows (-wal, -shm) with the rows' own mode: they hold
-// keys and hashes of passwords, so the file is there, for its owner alone, before SQLite opens it.
+// SQLite makes its files for all to read, and those beside the rows (-wal, -shm) with the rows' own
+// mode: they hold keys and hashes of passwords, so the file is there, for its owner alone, before
+// SQLite opens it.
 static int make_rows_file(const char *path)
 {
-    // One that is there is not opened: closing it would drop the locks that SQLite holds for this process (fcntl).
+    // One that is there is not opened: closing it would drop the locks that SQLite holds for this
+    // process (fcntl).
     AUTO(fd_close) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     return fd < 0 && errno != EEXIST ? err_fail_errno("making %s", path) : 0;
 }

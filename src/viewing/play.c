@@ -77,7 +77,8 @@ static int find(struct store_tx *tx, const char *id, const char *user_id,
     return 0;
 }
 
-// A sign of life. One that was silent for so long that its stream was free takes it again, where there still is one.
+// A sign of life. One that was silent for so long that its stream was free takes it again, where there
+// still is one.
 static int hear(struct store_tx *tx, const char *id, const struct play *p, int streams)
 {
     FAIL_IF(p->ended, ERR_CONFLICT, "this play has ended");

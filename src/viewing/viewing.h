@@ -39,11 +39,11 @@ struct viewing_beat {
 int viewing_play_beat(struct store_tx *, const char *id, const char *user_id, int streams,
                       const struct viewing_beat *);
 int viewing_play_close(struct store_tx *, const char *id, const char *user_id);
-// Whether this play, by whoever asks for its media, was heard of lately; reads only. ERR_CONFLICT when it has ended,
-// ERR_NOT_FOUND.
+// Whether this play, by whoever asks for its media, was heard of lately; reads only. ERR_CONFLICT when
+// it has ended, ERR_NOT_FOUND.
 int viewing_play_is_heard(struct store_tx *, const char *id, bool *ret);
-// A sign of life of a play that was not: media is sent to it, so it holds a stream. ERR_CONFLICT when it has ended or
-// `streams` others (0: any) are held meanwhile; ERR_NOT_FOUND.
+// A sign of life of a play that was not: media is sent to it, so it holds a stream. ERR_CONFLICT when
+// it has ended or `streams` others (0: any) are held meanwhile; ERR_NOT_FOUND.
 int viewing_play_hear(struct store_tx *, const char *id, int streams);
 // The title of one's play, for "report a problem".
 int viewing_play_title(struct store_tx *, const char *id, const char *user_id,
