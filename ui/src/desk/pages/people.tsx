@@ -150,6 +150,22 @@ function AddForm({ title, act, done = t('people.added'), send, onClose, onAdded,
   );
 }
 
+function RoleField({ role, onRole }: { role: Role; onRole: (role: Role) => void }): JSX.Element {
+  return (
+    <Field label={t('people.role')} hint={t(`role.${role}.hint` as TextKey)}>
+      {(a) => (
+        <select {...a} value={role} onChange={(e) => onRole(e.currentTarget.value as Role)}>
+          {roles.map((r) => (
+            <option key={r} value={r}>
+              {t(`role.${r}` as TextKey)}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
 function AddUser({ partners, onClose, onAdded }: { partners: string[]; onClose: () => void; onAdded: () => void }): JSX.Element {
   const [name, setName] = useState('');
   const [role, setRole] = useState<Role>('operator');
@@ -164,17 +180,7 @@ function AddUser({ partners, onClose, onAdded }: { partners: string[]; onClose: 
       send={() => api.addUser({ name: name.trim(), role, ...(password ? { password } : {}), ...(role === 'partner' && partner ? { partner } : {}) })}
     >
       <Field label={t('people.name')}>{(a) => <input {...a} value={name} required autofocus autocomplete="off" onInput={(e) => setName(e.currentTarget.value)} />}</Field>
-      <Field label={t('people.role')} hint={t(`role.${role}.hint` as TextKey)}>
-        {(a) => (
-          <select {...a} value={role} onChange={(e) => setRole(e.currentTarget.value as Role)}>
-            {roles.map((r) => (
-              <option key={r} value={r}>
-                {t(`role.${r}` as TextKey)}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
+      <RoleField role={role} onRole={setRole} />
       {role === 'partner' && (
         <Field label={t('people.partner')} hint={t('people.partner.hint')}>
           {(a) => (
@@ -217,17 +223,7 @@ function EditUser({ user, plans, partners, onClose, onDone }: { user: User; plan
       onAdded={onDone}
       send={async () => (Object.keys(change).length > 0 ? api.editUser(user.id, change) : null)}
     >
-      <Field label={t('people.role')} hint={t(`role.${role}.hint` as TextKey)}>
-        {(a) => (
-          <select {...a} value={role} onChange={(e) => setRole(e.currentTarget.value as Role)}>
-            {roles.map((r) => (
-              <option key={r} value={r}>
-                {t(`role.${r}` as TextKey)}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
+      <RoleField role={role} onRole={setRole} />
       {role === 'viewer' && (
         <Field label={t('people.plan')}>
           {(a) => (
