@@ -13,7 +13,7 @@ import { match, navigate, usePlace } from '../shared/router';
 import { useTitle } from '../shared/use';
 import { DropAnywhere } from './drop';
 import { Help } from './help';
-import { ingestBusy, ingestItems, ingestSubscribe } from './ingest';
+import { ingestBusy, useIngestItems } from './ingest';
 import { liveStart, liveStop, useLiveState } from './live';
 import { Skeletons, toastError } from './notes';
 import { DeliveryPage } from './pages/delivery';
@@ -262,8 +262,7 @@ function Lost({ text, hint }: { text: string; hint: string }): JSX.Element {
 }
 
 function UploadCount(): JSX.Element | null {
-  const [, turn] = useState(0);
-  useEffect(() => ingestSubscribe(() => turn((n) => n + 1)), []);
+  const items = useIngestItems();
   useEffect(() => {
     const warn = (e: BeforeUnloadEvent): void => {
       if (ingestBusy()) e.preventDefault();
@@ -271,7 +270,7 @@ function UploadCount(): JSX.Element | null {
     addEventListener('beforeunload', warn);
     return () => removeEventListener('beforeunload', warn);
   }, []);
-  const n = ingestItems().filter((i) => i.delivery === null).length;
+  const n = items.filter((i) => i.delivery === null).length;
   return n > 0 ? <span class="badge">{n}</span> : null;
 }
 

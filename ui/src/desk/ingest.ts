@@ -7,6 +7,7 @@
 // fingerprint finds its upload, and it goes on where the server says.
 
 import { ApiError } from '../shared/api';
+import { Changes } from '../shared/use';
 import { api } from './api';
 import { tusFingerprint, type TusState } from './tus';
 import { TusUpload } from './tus_driver';
@@ -53,7 +54,7 @@ interface Kept {
 const running = new Map<string, TusUpload>();
 const queue: string[] = [];
 let items: IngestItem[] = load();
-const listeners = new Set<() => void>();
+const changes = new Changes();
 void askForKept();
 
 function load(): IngestItem[] {
@@ -124,16 +125,12 @@ function save(): void {
 
 function changed(): void {
   items = [...items];
-  for (const l of listeners) l();
+  changes.tell();
 }
 
-export function ingestItems(): readonly IngestItem[] {
+export function useIngestItems(): readonly IngestItem[] {
+  changes.use();
   return items;
-}
-
-export function ingestSubscribe(l: () => void): () => void {
-  listeners.add(l);
-  return () => void listeners.delete(l);
 }
 
 // "The.Grand_Prix-1906 (1080p).mov" → "The Grand Prix 1906"

@@ -3,15 +3,15 @@
 // The one event stream of the page, shared by all that listen; progress of jobs and steps is kept
 // here, since it is told once and asked for by many.
 
-import { useEffect, useState } from 'preact/hooks';
 import { follow, type CloudEvent, type Following } from '../shared/sse';
+import { Changes } from '../shared/use';
 import type { Progress } from './types';
 
 export type LiveState = 'off' | 'live' | 'waiting' | 'refused';
 
 type Listener = (event: CloudEvent) => void;
 const listeners = new Map<string, Set<Listener>>();
-const watchers = new Set<() => void>();
+const changes = new Changes();
 const jobs = new Map<string, Progress & { at: number }>();
 const steps = new Map<string, Progress & { at: number }>(); // "job step"
 let following: Following | null = null;
@@ -19,12 +19,12 @@ let state: LiveState = 'off';
 let scheduled = false;
 
 // Many progress messages may come between two frames of the screen: one drawing for all.
-function tellWatchers(): void {
+function drawSoon(): void {
   if (scheduled) return;
   scheduled = true;
   requestAnimationFrame(() => {
     scheduled = false;
-    for (const w of watchers) w();
+    changes.tell();
   });
 }
 
@@ -34,7 +34,7 @@ export function liveDispatch(event: CloudEvent): void {
     const at = Date.now();
     if (p.step) steps.set(`${p.job} ${p.step}`, { ...p, at });
     else jobs.set(p.job, { ...p, at });
-    tellWatchers();
+    drawSoon();
   }
   const subject = event.subject ?? '';
   for (const [prefix, set] of listeners) if (subject.startsWith(prefix)) for (const l of [...set]) l(event);
@@ -44,7 +44,7 @@ export function liveStart(subject: string): void {
   following?.stop();
   following = follow(`/api/v1/events${subject === '' ? '' : `?subject=${encodeURIComponent(subject)}`}`, liveDispatch, (s) => {
     state = s;
-    tellWatchers();
+    drawSoon();
   });
 }
 
@@ -64,22 +64,13 @@ export function liveSubscribe(prefix: string, listener: Listener): () => void {
   };
 }
 
-function useTurn(): void {
-  const [, turn] = useState(0);
-  useEffect(() => {
-    const w = (): void => turn((n) => n + 1);
-    watchers.add(w);
-    return () => void watchers.delete(w);
-  }, []);
-}
-
 export function useLiveState(): LiveState {
-  useTurn();
+  changes.use();
   return state;
 }
 
 // Looks up the latest progress of a job, or of one of its steps; null before the first message.
 export function useProgress(): (job: string, step?: string) => (Progress & { at: number }) | null {
-  useTurn();
+  changes.use();
   return (job, step) => (step === undefined ? jobs.get(job) : steps.get(`${job} ${step}`)) ?? null;
 }

@@ -10,6 +10,29 @@ export interface Loaded<T> {
   set: (change: (value: T) => T) => void;
 }
 
+/** State outside of components: `tell` that it changed, `use` to be drawn again when it did. */
+export class Changes {
+  private readonly listeners = new Set<() => void>();
+  private told = 0;
+
+  readonly tell = (): void => {
+    this.told += 1;
+    this.listeners.forEach((listener) => listener());
+  };
+
+  /** Sees what was told between the drawing and the effect behind it, too: a page may open on a change. */
+  readonly use = (): void => {
+    const drawn = this.told;
+    const [, turn] = useState(0);
+    useEffect(() => {
+      const listener = () => turn((n) => n + 1);
+      this.listeners.add(listener);
+      if (this.told !== drawn) listener();
+      return () => void this.listeners.delete(listener);
+    }, []);
+  };
+}
+
 const kept = new Map<string, unknown>();
 
 /** Forgets what `keep` kept: after signing in or out, or when the profile changes. */

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // My list and ratings: shown at once, told to the server behind it, taken back if the server refuses.
-import { useEffect, useState } from 'preact/hooks';
 import { titles, type Card } from '../shared/api';
 import { Button, IconButton } from '../shared/components/base';
 import { toast } from '../shared/components/toasts';
 import { describe } from '../shared/errors';
+import { Changes } from '../shared/use';
 import { t } from './strings';
 
 /** What was changed on this visit, whatever an older answer still says. */
 const listed = new Map<string, boolean>();
 const rated = new Map<string, -1 | 0 | 1>();
-const listeners = new Set<() => void>();
-const tell = () => listeners.forEach((listener) => listener());
+const marks = new Changes();
 
 export function forgetMarks(): void {
   listed.clear();
@@ -26,13 +25,13 @@ const explain = (error: unknown) => {
 async function setListed(card: Card, value: boolean): Promise<void> {
   const before = listed.get(card.id) ?? card.in_list ?? false;
   listed.set(card.id, value);
-  tell();
+  marks.tell();
   try {
     await (value ? titles.addToList(card.id) : titles.removeFromList(card.id));
     toast({ text: value ? t('added') : t('removed'), action: { label: t('undo'), run: () => void setListed(card, before) } });
   } catch (error) {
     listed.set(card.id, before);
-    tell();
+    marks.tell();
     explain(error);
   }
 }
@@ -40,24 +39,19 @@ async function setListed(card: Card, value: boolean): Promise<void> {
 async function setRated(card: Card, value: -1 | 0 | 1): Promise<void> {
   const before = rated.get(card.id) ?? card.rating ?? 0;
   rated.set(card.id, value);
-  tell();
+  marks.tell();
   try {
     await titles.rate(card.id, value);
     toast(value === 0 ? t('rateGone') : t('rated'));
   } catch (error) {
     rated.set(card.id, before);
-    tell();
+    marks.tell();
     explain(error);
   }
 }
 
 export function useMarks(card: Card) {
-  const [, redraw] = useState(0);
-  useEffect(() => {
-    const listener = () => redraw((n) => n + 1);
-    listeners.add(listener);
-    return () => void listeners.delete(listener);
-  }, []);
+  marks.use();
   const inList = listed.get(card.id) ?? card.in_list ?? false;
   const rating = rated.get(card.id) ?? card.rating ?? 0;
   return {

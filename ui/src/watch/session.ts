@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Who is signed in, and whose profile: one value for the whole face.
-import { useEffect, useState } from 'preact/hooks';
 import { session as api, whenSignedOut, type Profile, type Session } from '../shared/api';
 import { sayErrorsBy } from '../shared/errors';
 import { chooseLanguage } from '../shared/i18n';
-import { forgetKept } from '../shared/use';
+import { Changes, forgetKept } from '../shared/use';
 import { explain } from './errors';
 
 export type Who =
@@ -14,24 +13,18 @@ export type Who =
   | { state: 'in'; session: Session };
 
 let who: Who = { state: 'asking' };
-const listeners = new Set<() => void>();
+const changes = new Changes();
 
 function become(next: Who): void {
   who = next;
   if (next.state === 'in') chooseLanguage(next.session.profile?.language);
   document.documentElement.lang = (next.state === 'in' && next.session.profile?.language) || 'en';
-  listeners.forEach((listener) => listener());
+  changes.tell();
 }
 
 export function useWho(): Who {
-  const [value, setValue] = useState(who);
-  useEffect(() => {
-    const listener = () => setValue(who);
-    listeners.add(listener);
-    listener();
-    return () => void listeners.delete(listener);
-  }, []);
-  return value;
+  changes.use();
+  return who;
 }
 
 export const profileKey = (): string => (who.state === 'in' ? (who.session.profile?.id ?? '') : '');

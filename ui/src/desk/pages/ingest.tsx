@@ -3,7 +3,7 @@
 // Files on their way in: one card each, with what it is, how far it is, and what can be done.
 
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useId, useRef } from 'preact/hooks';
 import { Button, ErrorNote, Field, LinkButton } from '../../shared/components/base';
 import { Icon } from '../../shared/components/icons';
 import { bytes, percent } from '../../shared/format';
@@ -14,12 +14,11 @@ import {
   ingestDiscard,
   ingestEdit,
   ingestIsReady,
-  ingestItems,
   ingestPause,
   ingestRate,
   ingestResume,
-  ingestSubscribe,
   ingestWant,
+  useIngestItems,
   type IngestForm,
   type IngestItem,
 } from '../ingest';
@@ -75,8 +74,7 @@ export function IngestEmpty({ children }: { children?: ComponentChildren }): JSX
 }
 
 export function IngestPage(): JSX.Element {
-  const [items, set] = useState(ingestItems);
-  useEffect(() => ingestSubscribe(() => set(ingestItems())), []);
+  const items = useIngestItems();
   const open = items.filter((i) => i.delivery === null && (i.upload !== null || ingestIsReady(i)) && !i.empty && i.form.title.trim() !== '' && (!i.wanted || i.error));
   return (
     <div class="page">
