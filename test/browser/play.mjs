@@ -56,7 +56,9 @@ async function startInPage({ player, manifest, codec, height, audioCodec, foreve
     hls.on(Hls.Events.ERROR, (_, data) => {
       // On a busy machine the picture may take a moment to come back behind a seek; what stays away fails by not ending.
       const isSlowSeek = !data.fatal && data.details === 'bufferStalledError' && performance.now() - sought < 8000;
-      if (!isSlowSeek) seen.errors.push(data.details + (data.fatal ? ' fatal' : ''));
+      // What hls.js calls off itself behind a seek it reports as "aborted", and asks anew.
+      const isOwnAbort = !data.fatal && data.details === Hls.ErrorDetails.INTERNAL_ABORTED;
+      if (!isSlowSeek && !isOwnAbort) seen.errors.push(data.details + (data.fatal ? ' fatal' : ''));
     });
     hls.loadSource(manifest);
     hls.attachMedia(video);
