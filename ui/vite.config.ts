@@ -8,7 +8,7 @@ import { defineConfig, type Plugin } from 'vite';
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const server = process.env.MARQUEE_URL ?? 'http://127.0.0.1:8080';
 
-// In development, what is no file is a page: the server does the same (docs/plan, table of routes).
+// In development, what is no file is a page: the server does the same (docs/api.md, pages).
 const pages = (): Plugin => ({
   name: 'marquee-pages',
   configureServer(vite) {

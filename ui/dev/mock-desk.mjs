@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A small stand-in for `marquee serve`, for the desk: the operators' routes of docs/plan/0002, tus uploads that can
+// A small stand-in for `marquee serve`, for the desk: the operators' routes of docs/api.md, tus uploads that can
 // be broken on purpose, jobs that run, one event stream. For development and browser tests; nothing of it is shipped.
 //
 //   node dev/mock-desk.mjs [--port 8098] [--film FILE] [--dist DIR] [--rows N] [--empty] [--role partner]

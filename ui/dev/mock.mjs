@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A small stand-in for `marquee serve`, for the viewers' pages: the API of docs/plan/0002 with the demo films, the
+// A small stand-in for `marquee serve`, for the viewers' pages: the API of docs/api.md with the demo films, the
 // built pages with their Content-Security-Policy, and a real package to play. For development and for
 // browser tests; nothing of it is shipped.
 //

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The desk's calls, one function a route of docs/plan/0002, with the desk's own fuller types.
+// The desk's calls, one function a route of docs/api.md, with the desk's own fuller types.
 
 import { API, ApiError, ask } from '../shared/api';
 import { href } from '../shared/router';
