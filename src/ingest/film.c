@@ -30,6 +30,10 @@ static int renditions_json(struct store *store, const char *package_hex, json_t 
     AUTO(json_free) json_t *package = NULL, *array = json_array();
     json_t *media_json = NULL;
     TRY(cstr_printf(&path, "%s/media/%s/package.json", store_dir(store), package_hex));
+    FAIL_IF(!fs_exists(path), ERR_NOT_FOUND,
+            "the folder of this film's package is gone (media/%s): `marquee deliveries "
+            "again ID` links it anew",
+            package_hex);
     TRY(json_parse_file(&package, path, 1 << 28));
     TRY(json_get_object(package, "media", &media_json));
     AUTO(media_package_free) struct media_package *media = NULL;
