@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Insight: sick servers, change points, related signals, alerts, guarded actions, runbooks, canaries. It
+// reads series, says what it found and why, and acts only through guards.
+#ifndef INSIGHT_INSIGHT_H
+#define INSIGHT_INSIGHT_H
+
+// IWYU pragma: begin_exports
+#include "insight/cluster.h"
+// IWYU pragma: end_exports
+
+#endif
