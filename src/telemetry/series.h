@@ -115,7 +115,9 @@ enum telemetry_consolidate {
 };
 
 // `count` values: at start_ms, start_ms + step_ms, … Both are multiples of the store's step, and step_ms
-// of start_ms; a coarser step consolidates by `cf`, over the values that are there.
+// of start_ms; a coarser step consolidates by `cf`, over the values that are there. Of what is no gauge
+// TELEMETRY_CF_AVG takes a value that is not there for none (0) where another of the step is there, as
+// Atlas has it: a counter that rested is no higher on average.
 struct telemetry_span {
     int64_t start_ms;
     int64_t step_ms;
@@ -125,7 +127,8 @@ struct telemetry_span {
 
 struct telemetry_view {
     struct telemetry_tags tags;
-    const double *values; // span.count of them
+    enum telemetry_dstype dstype; // of COUNTER the values are rates
+    const double *values;         // span.count of them
 };
 // <0 ends the scan with that error. The view is valid during the call.
 typedef int telemetry_visit_f(void *user, const struct telemetry_view *);

@@ -54,6 +54,8 @@ struct telemetry_taken {
 // ERR_INVALID: it is no such object; what of it can be stored is stored.
 int telemetry_take_publish(struct telemetry_intake *, const json_t *body,
                            struct telemetry_taken *ret);
+// What Prometheus sends is kept as it came, counters too: each is a GAUGE, the last value of its step, so
+// that PromQL sees the number that its users know and rate() takes the differences.
 // Prometheus remote write 1.0: a snappy block of the protobuf prometheus.WriteRequest.
 int telemetry_take_remote_write(struct telemetry_intake *, struct str body,
                                 struct telemetry_taken *ret);
