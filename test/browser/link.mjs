@@ -39,6 +39,9 @@ export class Link {
     ip('link', 'add', 'mqs0', 'netns', this.server, 'type', 'veth', 'peer', 'name', 'mqc0', 'netns', this.client);
     ip('-n', this.server, 'addr', 'add', `${this.address}/24`, 'dev', 'mqs0');
     ip('-n', this.client, 'addr', 'add', '10.231.7.2/24', 'dev', 'mqc0');
+    // Packets as they are on a wire. One of several segments that was queued at a fast rate is larger than the bucket
+    // of a slow one: tbf would hold it, and all behind it, for ever.
+    ip('-n', this.server, 'link', 'set', 'mqs0', 'gso_max_segs', '1');
     ip('-n', this.server, 'link', 'set', 'mqs0', 'up');
     ip('-n', this.client, 'link', 'set', 'mqc0', 'up');
   }
