@@ -6,7 +6,11 @@
 #define INSIGHT_INSIGHT_H
 
 // IWYU pragma: begin_exports
+#include "insight/audit.h"
 #include "insight/cluster.h"
 // IWYU pragma: end_exports
+
+extern const struct store_migration insight_migrations[];
+extern const size_t insight_migration_count;
 
 #endif
