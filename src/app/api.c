@@ -98,6 +98,9 @@ const struct http_route api_routes[] = {
     GET(API "/events", ANY, events_follow, "Events as they happen (server-sent)"),
     GET(API "/history", O, history_get, "Events of the past"),
 
+    GET(API "/audit", O, audit_list, "What was decided and done by itself, newest first"),
+    GET(API "/audit/verify", O, audit_verify, "Is the audit trail whole"),
+
     GET(API "/users", A, users_list, "People"),
     POST(API "/users", A, users_add, SMALL, "A new person"),
     PATCH(API "/users/{id}", A, users_edit, SMALL, "Change a person's role, plan, partner or password"),

@@ -64,6 +64,7 @@ static void nobody_may_more_than_is_meant(void **state)
         {API "/jobs", "oa", false},
         {API "/findings", "oa", false},
         {API "/history", "oa", false},
+        {API "/audit", "oa", false},
         {API "/events", "voapg", false},
         {API "/users", "a", false},
         {API "/partners", "a", false},

@@ -127,7 +127,8 @@ static int migrate_all(struct store *s)
     TRY(store_migrate(s, account_migrations, account_migration_count));
     TRY(store_migrate(s, catalog_migrations, catalog_migration_count));
     TRY(store_migrate(s, viewing_migrations, viewing_migration_count));
-    return store_migrate(s, ingest_migrations, ingest_migration_count);
+    TRY(store_migrate(s, ingest_migrations, ingest_migration_count));
+    return store_migrate(s, insight_migrations, insight_migration_count);
 }
 
 void world_open(struct place *p)

@@ -7,6 +7,7 @@
 #include "catalog/catalog.h"
 #include "flow/flow.h"
 #include "ingest/ingest.h"
+#include "insight/insight.h"
 #include "viewing/viewing.h"
 
 #include <errno.h>
@@ -21,7 +22,8 @@ static int migrate(struct store *store)
     TRY(store_migrate(store, account_migrations, account_migration_count));
     TRY(store_migrate(store, catalog_migrations, catalog_migration_count));
     TRY(store_migrate(store, viewing_migrations, viewing_migration_count));
-    return store_migrate(store, ingest_migrations, ingest_migration_count);
+    TRY(store_migrate(store, ingest_migrations, ingest_migration_count));
+    return store_migrate(store, insight_migrations, insight_migration_count);
 }
 
 int app_store_open(const char *dir, struct store **ret)

@@ -238,6 +238,29 @@ static const struct args_option partner_add_options[] = {
     DATA,
     JSON,
 };
+static const struct args_option audit_verify_options[] = {
+    {.name = "head",
+     .kind = ARGS_TEXT,
+     .value = "HEAD",
+     .help = "A head that was noted earlier and must still be in the trail"},
+    DATA,
+    JSON,
+};
+static const struct args_option audit_list_options[] = {
+    {.name = "subject",
+     .kind = ARGS_TEXT,
+     .value = "SUBJECT",
+     .help = "About this: server/CLUSTER/NAME, or server/ for all"},
+    {.name = "before",
+     .kind = ARGS_NUMBER,
+     .value = "N",
+     .help = "Entries before this one",
+     .min = 1,
+     .max = INT64_MAX},
+    LIMIT,
+    DATA,
+    JSON,
+};
 static const struct args_option step_options[] = {
     DATA,
     {.name = "dir", .kind = ARGS_DIR, .value = "DIR", .help = "The step's folder"},
@@ -412,6 +435,20 @@ static const struct args_command commands[] = {
               "their title plays\nanother; logs after a month. Films, reports and what "
               "is played "
               "stay. A service does this every hour."},
+    {.path = "audit verify",
+     .summary = "Says whether the audit trail is whole",
+     .operands = "",
+     OPTIONS(audit_verify_options),
+     .run = audit_verify_run,
+     .about =
+         "Ends with 1 and names the first entry that was changed, moved or taken out. "
+         "The head that it\nprints, kept elsewhere and given with --head, also betrays "
+         "a cut end and a trail made anew."},
+    {.path = "audit list",
+     .summary = "Lists what was decided and done by itself, newest first",
+     .operands = "",
+     OPTIONS(audit_list_options),
+     .run = audit_list_run},
     {.path = "doctor",
      .summary = "Says what is missing on this machine, and what to type",
      .operands = "",

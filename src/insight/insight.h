@@ -8,6 +8,7 @@
 // IWYU pragma: begin_exports
 #include "insight/audit.h"
 #include "insight/cluster.h"
+#include "insight/suspect.h"
 // IWYU pragma: end_exports
 
 extern const struct store_migration insight_migrations[];
