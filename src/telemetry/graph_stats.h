@@ -16,6 +16,9 @@ int graph_sort(const struct telemetry_graph *, const struct telemetry_answer *,
                struct arena *, struct telemetry_answer *ret);
 
 // --- writers of the formats ---------------------------------------------------------------------
+// In the format that the graph asks for.
+int graph_write(const struct telemetry_graph *, const struct telemetry_answer *,
+                struct buf *out);
 int graph_write_json(const struct telemetry_graph *, const struct telemetry_answer *,
                      struct buf *out);
 // Fields end with `separator`.

@@ -287,8 +287,8 @@ enum telemetry_format telemetry_graph_format(const struct telemetry_graph *g)
     return g->format;
 }
 
-static int write_as(const struct telemetry_graph *g, const struct telemetry_answer *a,
-                    struct buf *out)
+int graph_write(const struct telemetry_graph *g, const struct telemetry_answer *a,
+                struct buf *out)
 {
     switch (g->format) {
     case TELEMETRY_PNG:
@@ -305,21 +305,4 @@ static int write_as(const struct telemetry_graph *g, const struct telemetry_answ
         FAIL(ERR_INVALID, "v2.json is not written here: take std.json");
     }
     ASSERT(!"a format");
-}
-
-int telemetry_graph_write(struct telemetry *t, const struct telemetry_graph *g,
-                          struct buf *out)
-{
-    AUTO(arena_free) struct arena *arena = NULL;
-    struct telemetry_answer answer, sorted;
-    TRY(arena_new(&arena));
-    TRY(telemetry_evaluate(t, g->expr, &g->span, arena, &answer));
-    TRY(graph_sort(g, &answer, arena, &sorted));
-    return write_as(g, &sorted, out);
-}
-
-int telemetry_graph_complaint(const struct telemetry_graph *g, const char *why,
-                              struct buf *out)
-{
-    return graph_write_complaint(g, why, out);
 }
