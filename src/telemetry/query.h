@@ -63,6 +63,7 @@ enum telemetry_format {
     TELEMETRY_PNG,
     TELEMETRY_JSON, // Atlas' v1 "json"
     TELEMETRY_CSV,
+    TELEMETRY_TXT, // as CSV, by tabs
     TELEMETRY_STD_JSON,
     TELEMETRY_STATS_JSON,
     TELEMETRY_V2_JSON

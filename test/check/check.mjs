@@ -24,6 +24,7 @@ const env = {
   MARQUEE: path.join(root, 'build/release/src/app/marquee'),
   MARQUEE_ASAN: path.join(root, 'build/asan/src/app/marquee'),
   ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=1:allocator_may_return_null=1',
+  LSAN_OPTIONS: `suppressions=${path.join(root, 'test/check/lsan.supp')}:print_suppressions=0`,
   UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
 };
 
