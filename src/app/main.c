@@ -266,6 +266,20 @@ static const struct args_option step_options[] = {
     {.name = "dir", .kind = ARGS_DIR, .value = "DIR", .help = "The step's folder"},
 };
 
+static const struct args_option insight_cluster_options[] = {
+    {.name = "eps",
+     .kind = ARGS_TEXT,
+     .value = "E",
+     .help = "How near is near: Euclidean distance, included (needed)"},
+    {.name = "min-points",
+     .kind = ARGS_NUMBER,
+     .value = "M",
+     .help = "Points that make a place dense, the point itself counted (needed)",
+     .min = 1,
+     .max = INT32_MAX},
+    JSON,
+};
+
 static const struct args_command commands[] = {
     {.path = "ingest",
      .summary = "Inspects, encodes, packages and publishes films",
@@ -449,6 +463,18 @@ static const struct args_command commands[] = {
      .operands = "",
      OPTIONS(audit_list_options),
      .run = audit_list_run},
+    {.path = "insight cluster",
+     .summary = "Groups points by density (DBSCAN), and says which belong nowhere",
+     .operands = "FILE.csv",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 1,
+     OPTIONS(insight_cluster_options),
+     .run = insight_cluster_run,
+     .about =
+         "A point a line, numbers with commas between, no header. Exact: core points "
+         "and noise are those\nof the definition, labels those of scikit-learn; "
+         "noise is -1. \"seconds\" are the clustering's own,\nwithout reading."},
     {.path = "doctor",
      .summary = "Says what is missing on this machine, and what to type",
      .operands = "",
