@@ -14,6 +14,7 @@ args_run_f inspect_run, ingest_run, serve_run, titles_run, jobs_run, findings_ru
     user_remove_run, partner_add_run, partner_list_run, store_collect_run,
     insight_cluster_run, store_check_run, doctor_run, step_run, frame_run,
     audit_verify_run, audit_list_run;
+args_run_f insight_changes_run, insight_canary_run;
 
 // --data, MARQUEE_DATA, or "data" in the present folder.
 const char *command_data_dir(const struct args *);
@@ -24,6 +25,13 @@ int command_open(const struct args *, struct store **ret);
 int command_look(const struct args *, struct store **ret);
 // ERR_INVALID: it is a file.
 int command_has_data(const struct args *, bool *ret);
+struct insight_sheet;
+// A table from a file, by insight_sheet_parse; reasons name the file.
+int command_sheet(const char *path, struct insight_sheet *ret);
+// The column that --column names; without it the only one there is.
+int command_column(const struct args *, const struct insight_sheet *, size_t *ret);
+// As command_failed, but ARGS_REFUSED for a file that is wrong.
+int command_refused(const struct args *, int err);
 // Says why, on stderr, and gives ARGS_FAILED.
 int command_failed(const struct args *, int err);
 // Pretty JSON on stdout.

@@ -238,6 +238,14 @@ static const struct args_option partner_add_options[] = {
     DATA,
     JSON,
 };
+static const struct args_option insight_changes_options[] = {
+    {.name = "column",
+     .kind = ARGS_TEXT,
+     .value = "NAME",
+     .help = "The column that is meant, of several"},
+    JSON,
+};
+static const struct args_option insight_canary_options[] = {JSON};
 static const struct args_option audit_verify_options[] = {
     {.name = "head",
      .kind = ARGS_TEXT,
@@ -449,6 +457,28 @@ static const struct args_command commands[] = {
               "their title plays\nanother; logs after a month. Films, reports and what "
               "is played "
               "stay. A service does this every hour."},
+    {.path = "insight changes",
+     .summary = "Says where a series changes",
+     .operands = "FILE",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 1,
+     OPTIONS(insight_changes_options),
+     .run = insight_changes_run,
+     .about = "A number a line, or time,value. Prints, from 0, "
+              "the index of each new\nsegment's first value."},
+    {.path = "insight canary",
+     .summary = "Says whether a canary is worse than its baseline",
+     .operands = "CONFIG BASELINE CANARY",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 3,
+     .operands_max = 3,
+     OPTIONS(insight_canary_options),
+     .run = insight_canary_run,
+     .about =
+         "CONFIG (YAML) says which metrics matter and what is tolerated; both others "
+         "are CSV with a column\na metric. Exits 0 for pass, 3 for fail, 4 for what a "
+         "person should look at."},
     {.path = "audit verify",
      .summary = "Says whether the audit trail is whole",
      .operands = "",

@@ -7,7 +7,10 @@
 
 // IWYU pragma: begin_exports
 #include "insight/audit.h"
+#include "insight/canary.h"
+#include "insight/change.h"
 #include "insight/cluster.h"
+#include "insight/sheet.h"
 #include "insight/suspect.h"
 // IWYU pragma: end_exports
 
