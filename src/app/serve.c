@@ -165,7 +165,7 @@ static void own_url(const struct service *s, const struct app_serve_config *c,
 
 static int start_server(struct service *s, const struct app_serve_config *c)
 {
-    TRY(meter_new(&s->meter, c->meter));
+    TRY(meter_new(&s->meter, &(struct meter_config){.address = c->meter}));
     TRY(find_pages(c->ui_dir, &s->ui_dir));
     const struct api_config api = {.store = s->store, .ui_dir = s->ui_dir};
     TRY(api_open(&s->api, &api));

@@ -63,14 +63,17 @@ void telemetry_close(struct telemetry **); // after what is in memory is on disk
 int64_t telemetry_step_ms(const struct telemetry *);
 
 // A series to append to: a small number that stays valid until the store is closed. Finds or makes.
-// ERR_LIMIT: too many series, or more than 20 tags, or keys outside 2..60 or values outside 1..120
-// characters (Atlas' limits). Any thread.
+// ERR_LIMIT: too many series, or more than 20 tags beside name and atlas.dstype, or keys outside 2..60 or
+// values outside 1..120 characters (Atlas' limits). Tags are what a series is: where it is there already
+// with another dstype, it keeps its own. Any thread.
 int telemetry_series_of(struct telemetry *, const struct telemetry_tags *,
                         enum telemetry_dstype, uint32_t *ret);
 struct telemetry_sample {
     uint32_t series;
-    int64_t
-        at_ms; // within two steps of now, or an import: later than the last value of its series
+    // Later than the last of its series, which may be long ago (an import; of SUM in a later step), or out of
+    // order within two steps of now: then a GAUGE fills a step that has no value, a SUM adds to its step,
+    // RATE and COUNTER are refused. Never more than two steps ahead of now, nor older than the first tier.
+    int64_t at_ms;
     double value; // NaN and infinities are refused
 };
 // Appends those that can be: how many were not (too old, too new, not a number) in *ret_refused. What is
@@ -78,7 +81,8 @@ struct telemetry_sample {
 int telemetry_append(struct telemetry *, const struct telemetry_sample *, size_t count,
                      size_t *ret_refused);
 int telemetry_sync(struct telemetry *);
-// Ends the present step as if its time were over: what was appended can be read. For imports and tests.
+// What was appended can be read once its step is over; this ends the steps until `until_ms` as if they were. A
+// RATE's or COUNTER's step has its value when a later sample reaches its end. For imports and tests.
 int telemetry_settle(struct telemetry *, int64_t until_ms);
 
 // --- reading ------------------------------------------------------------------------------
