@@ -25,6 +25,7 @@ struct request {
 struct client {
     int fd; // <0: not connected
     bool busy;
+    bool reused, again; // its connection held a request before; it asks a second time
     struct request request;
     size_t head, used; // bytes of the head so far; 0 when it was read
     size_t left;       // bytes of the body to come
@@ -65,17 +66,9 @@ static void finish(struct load *l, struct client *c, int status)
         lines_put(&l->lines, "c:client.requests,server=%s:1", c->server);
         lines_put(&l->lines, "c:client.errors,server=%s:%d", c->server, status >= 500);
     }
-    c->busy = false;
+    c->busy = c->again = false;
+    c->reused = true;
     c->server[0] = 0;
-}
-
-static void drop(struct load *l, struct client *c)
-{
-    if (c->fd >= 0)
-        close(c->fd);
-    c->fd = -1;
-    if (c->busy)
-        finish(l, c, 599); // no answer at all
 }
 
 static bool ask(struct load *l, struct client *c, const struct request *request)
@@ -97,6 +90,26 @@ static bool ask(struct load *l, struct client *c, const struct request *request)
     c->used = c->left = 0;
     c->head = 1;
     return write_all(c->fd, text, (size_t)length);
+}
+
+// A connection that was kept alive may be closed by the other side at any time, before it has read the next
+// request: a client then asks again on a new one, once (RFC 9112, 9.3.1). What is still without an answer
+// counts as an error.
+static void drop(struct load *l, struct client *c)
+{
+    bool ask_again = c->busy && c->reused && !c->again && c->head && c->used == 0;
+    if (c->fd >= 0)
+        close(c->fd);
+    c->fd = -1;
+    c->reused = false;
+    if (ask_again) {
+        struct request same = c->request;
+        c->again = true;
+        if (ask(l, c, &same))
+            return;
+    }
+    if (c->busy)
+        finish(l, c, 599);
 }
 
 static void ask_next(struct load *l)
