@@ -47,7 +47,7 @@ struct server {
     char *sessions[SESSIONS];
     uint32_t session_at;
     uint64_t chances;
-    char *ballast;
+    char *ballast, *leaked;
 };
 
 struct connection {
@@ -102,14 +102,18 @@ static void keep_session(struct server *s)
     free(old);
 }
 
-// The injected leak: touched, and never found again.
+// The injected leak: touched, chained, and never given back.
 static void leak(struct server *s)
 {
     size_t count = atomic_load(&s->leak_bytes);
-    char *volatile bytes =
-        count ? malloc(count) : NULL; // volatile: a compiler would leave it out
-    if (bytes)
-        memset(bytes, 2, count);
+    char *bytes = count > sizeof(void *) ? malloc(count) : NULL;
+    if (!bytes)
+        return;
+    memset(bytes, 2, count);
+    pthread_mutex_lock(&s->lock);
+    memcpy(bytes, &s->leaked, sizeof(void *));
+    s->leaked = bytes;
+    pthread_mutex_unlock(&s->lock);
 }
 
 static uint64_t hash(const char *block, uint32_t rounds)
