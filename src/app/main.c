@@ -274,6 +274,10 @@ static const struct args_option step_options[] = {
     {.name = "dir", .kind = ARGS_DIR, .value = "DIR", .help = "The step's folder"},
 };
 
+static const struct args_option insight_query_options[] = {
+    {.name = "parse-only", .kind = ARGS_NONE, .help = "Only says which can be read"},
+    JSON,
+};
 static const struct args_option insight_cluster_options[] = {
     {.name = "eps",
      .kind = ARGS_TEXT,
@@ -457,6 +461,15 @@ static const struct args_command commands[] = {
               "their title plays\nanother; logs after a month. Films, reports and what "
               "is played "
               "stay. A service does this every hour."},
+    {.path = "insight query",
+     .summary = "Says which addresses of graphs can be read, and why others cannot",
+     .operands = "FILE",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 1,
+     OPTIONS(insight_query_options),
+     .run = insight_query_run,
+     .about = "A line each: /api/v1/graph?q=… of Atlas. Needs no data."},
     {.path = "insight changes",
      .summary = "Says where a series changes",
      .operands = "FILE",

@@ -18,6 +18,7 @@ enum telemetry_line_style {
 };
 struct telemetry_style {
     enum telemetry_line_style style;
+    bool has_style;     // it was said: else it is a line, or as the axis has it
     int axis;           // 0-based
     uint32_t color;     // AARRGGBB; 0: from the palette
     int alpha;          // 0..255; -1: not said
