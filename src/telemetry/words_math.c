@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Words that count: numbers, operators, what keeps a state over time, filters.
-#include "telemetry/buckets.h"
+#include "telemetry/percentile.h"
 #include "telemetry/stack.h"
 
 #include <math.h>
@@ -249,7 +249,7 @@ static int percentiles_run(struct stack *s, const struct word *w)
 static int bucket_leaf(struct stack *s, char kind, double v, enum telemetry_match_op op)
 {
     char *text = arena_printf(s->maker.arena, "%c%04X", kind,
-                              buckets_index(v >= 9e18 ? INT64_MAX : (int64_t)v));
+                              percentile_bucket(v >= 9e18 ? INT64_MAX : (int64_t)v));
     FAIL_IF(!text, ERR_NOMEM, "a query");
     TRY(stack_push_text(s, STR("percentile")));
     TRY(stack_push_text(s, str_of(text)));
