@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filmFrame, filmReport, filmStill } from './mock-desk-film.mjs';
+import { mockDashboards, mockSignals } from './mock-signals.mjs';
 
 const CSP = "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json' };
@@ -193,6 +194,8 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
   const user = { id: s.users[0].id, name: 'olga', role };
 
   const routes = [
+    ['GET', 'dashboards', () => ({ dashboards: empty ? [] : mockDashboards.map(({ rows: _, ...head }) => head) })],
+    ['GET', 'dashboards/:id', (c) => find(mockDashboards, c.id, 'dashboard')],
     ['POST', 'session', async (c) => {
       const b = await body(c.request);
       if (b.password !== 'marquee-demo') throw new Refusal(401, 'unknown_user', 'The name and the password do not fit together.');
@@ -307,6 +310,11 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
       if (link) {
         s.signed.add('demo');
         return response.writeHead(302, { Location: '/desk/', 'Set-Cookie': 'marquee_session=demo; Path=/; HttpOnly; SameSite=Lax' }).end();
+      }
+      if (url.pathname.startsWith('/atlas/api/v1/')) {
+        if (how.fail && 'atlas'.startsWith(how.fail)) throw new Refusal(500, 'internal', 'The store is closed.', 'Try again in a moment.');
+        const [status, answer, more] = mockSignals(url.pathname.slice('/atlas/api/v1/'.length), url.searchParams);
+        return response.writeHead(status, { 'Content-Type': 'application/json', ...more }).end(JSON.stringify(answer));
       }
       if (!url.pathname.startsWith('/api/v1/')) return files(url.pathname, response);
       const path = url.pathname.slice('/api/v1/'.length);

@@ -6,6 +6,8 @@ import { API, ApiError, ask } from '../shared/api';
 import { href } from '../shared/router';
 import type { CloudEvent } from '../shared/sse';
 import type {
+  Dashboard,
+  DashboardHead,
   Delivery,
   Finding,
   Job,
@@ -70,6 +72,9 @@ export const api = {
   requests: (s?: AbortSignal) =>
     pages((before) => get<{ requests: Request[] }>(`requests${query({ limit: PAGE, before })}`, s).then((r) => r.requests)),
   request: (r: string, s?: AbortSignal) => get<Request>(`requests/${id(r)}`, s),
+
+  dashboards: (s?: AbortSignal) => get<{ dashboards: DashboardHead[] }>('dashboards', s).then((r) => r.dashboards),
+  dashboard: (d: string, s?: AbortSignal) => get<Dashboard>(`dashboards/${id(d)}`, s),
 
   jobs: async (subject: string | null, limit: number, s?: AbortSignal) => {
     const r = await get<{ jobs: Job[] }>(`jobs${query({ subject, limit })}`, s);

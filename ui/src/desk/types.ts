@@ -200,3 +200,15 @@ export interface Plan extends EveryonesPlan {
   id: string;
   name: string;
 }
+
+export interface DashboardHead {
+  id: string;
+  title: string;
+  about: string | null;
+  graphs: number;
+  error: string | null; // what is wrong with its file
+}
+
+export interface Dashboard extends DashboardHead {
+  rows: { title: string; graphs: { title: string; q: string; unit: string | null; stack: boolean }[] }[];
+}
