@@ -141,6 +141,7 @@ int api_open(struct api *api, const struct api_config *config)
     pthread_rwlock_init(&api->links_lock, NULL);
     TRY(store_migrate(api->store, app_migrations, app_migration_count));
     TRY(upload_hashes_open(&api->hashes));
+    TRY(quality_new(&api->quality, config->meter));
     return media_gate_open(&api->gate, api->store);
 }
 
@@ -148,6 +149,7 @@ void api_close(struct api *api)
 {
     media_gate_close(&api->gate);
     upload_hashes_close(&api->hashes);
+    quality_free(&api->quality);
     if (api->store) {
         pthread_rwlock_destroy(&api->links_lock);
         api->store = NULL;

@@ -12,6 +12,7 @@
 #include "http/http.h"
 #include "ingest/ingest.h"
 #include "insight/insight.h"
+#include "meter/meter.h"
 #include "store/store.h"
 #include "viewing/viewing.h"
 
@@ -22,6 +23,7 @@ extern const struct store_migration app_migrations[];
 extern const size_t app_migration_count;
 
 struct media_gate;
+struct quality;
 struct upload_hashes;
 
 struct api {
@@ -30,6 +32,7 @@ struct api {
     int64_t upload_max_bytes;
     struct media_gate *gate;
     struct upload_hashes *hashes;
+    struct quality *quality;
     int64_t check_us; // how long a request may read an upload
 
     atomic_int heavy; // requests that decode or hash at this moment
@@ -47,6 +50,7 @@ struct api {
 struct api_config {
     struct store *store;
     const char *ui_dir;
+    struct meter *meter; // NULL: what players tell is counted nowhere; outlives the API
     int64_t upload_max_bytes; // 0: 1 TiB
 };
 // Migrates the app's own rows, reads the key of grants.
@@ -102,6 +106,14 @@ int api_viewer(struct http_request *, struct store_tx *, struct catalog_viewer *
 int served_open(const char *dir, const char *path, int *ret_fd);
 // The media type by the ending, "application/octet-stream" where unknown.
 const char *served_type(const char *path);
+
+// --- what players tell (quality.c) ------------------------------------------------------------
+
+int quality_new(struct quality **ret, struct meter *);
+void quality_free(struct quality **);
+// `agent` is the User-Agent, NULL where there is none. A play began; a beat that was taken.
+void quality_started(struct quality *, const char *agent);
+void quality_beat(struct quality *, const char *agent, const struct viewing_beat *);
 
 // --- grants (api_media.c) -------------------------------------------------------------------
 

@@ -17,8 +17,9 @@ struct app_serve_config {
     const char *base_url;
     const char *smtp_url; // NULL: notices wait
     const char *smtp_user, *smtp_password, *mail_from;
-    unsigned slots;    // steps at once; 0: one a core
-    const char *meter; // where spectatord lines go, as for meter_new; NULL: nowhere
+    unsigned slots; // steps at once; 0: one a core
+    const char
+        *meter; // where spectatord lines go; NULL: where MARQUEE_METER says, or nowhere
 };
 
 // Opens the data folder, recovers, starts the executor and the server, and returns 0 after SIGINT

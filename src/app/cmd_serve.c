@@ -17,7 +17,7 @@ int serve_run(const struct args *args)
         .smtp_user = getenv("MARQUEE_SMTP_USER"),
         .smtp_password = getenv("MARQUEE_SMTP_PASSWORD"),
         .mail_from = args_text(args, "mail-from", from ? from : "marquee@localhost"),
-        .meter = args_text(args, "meter", getenv("MARQUEE_METER")),
+        .meter = args_text(args, "meter", NULL),
         .slots = (unsigned)args_number(args, "slots", 0)};
     int err = app_serve(&config);
     return err < 0 ? command_failed(args, err) : ARGS_DONE;

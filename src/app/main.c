@@ -23,6 +23,12 @@ static args_run_f completion_run, man_run;
         .name = "limit", .kind = ARGS_NUMBER, .value = "N", .help = "At most so many", \
         .min = 1, .max = 1000                                                          \
     }
+#define METER                                                                          \
+    {                                                                                  \
+        .name = "meter", .kind = ARGS_TEXT, .value = "ADDRESS",                        \
+        .help =                                                                        \
+            "Where telemetry goes: udp://127.0.0.1:1234, unix:///PATH (MARQUEE_METER)" \
+    }
 #define OPTIONS(list) .options = (list), .option_count = ARRAY_LEN(list)
 #define SLOTS                                                       \
     {                                                               \
@@ -87,6 +93,7 @@ static const struct args_option ingest_options[] = {
      .kind = ARGS_NONE,
      .help = "Takes the captions away that these bytes had"},
     SLOTS,
+    METER,
     DATA,
     JSON,
 };
@@ -111,10 +118,7 @@ static const struct args_option serve_options[] = {
      .kind = ARGS_TEXT,
      .value = "URL",
      .help = "Where mail goes: smtp://HOST:25 (MARQUEE_SMTP)"},
-    {.name = "meter",
-     .kind = ARGS_TEXT,
-     .value = "ADDRESS",
-     .help = "Where telemetry goes: udp://127.0.0.1:1234, unix:///PATH (MARQUEE_METER)"},
+    METER,
     {.name = "mail-from",
      .kind = ARGS_TEXT,
      .value = "ADDRESS",
@@ -170,7 +174,7 @@ static const struct args_option deliveries_options[] = {
     DATA,
     JSON,
 };
-static const struct args_option again_options[] = {SLOTS, DATA, JSON};
+static const struct args_option again_options[] = {SLOTS, METER, DATA, JSON};
 static const struct args_option waive_options[] = {
     {.name = "why", .kind = ARGS_TEXT, .value = "REASON", .help = "Why they are waived"},
     {.name = "until", .kind = ARGS_DATE, .value = "DATE", .help = "When the waiver ends"},

@@ -3,14 +3,14 @@
 // `marquee serve`: the rooms put together. One process holds a data folder's service; work is done
 // by whichever process holds its executor's lock, this one if it can.
 //
-//     store ─▶ migrations ─▶ recover ─▶ server ─▶ follower ─▶ notifier ─▶ executor ─▶ collector ─▶ wait
+//     meter ─▶ store ─▶ migrations ─▶ recover ─▶ server ─▶ follower ─▶ notifier ─▶ executor ─▶ collector ─▶ wait
 //
 // Everything stops in the opposite order.
 #include "app/api.h"
 #include "app/app.h"
 #include "app/collector.h"
+#include "app/meters.h"
 #include "media/media.h"
-#include "meter/meter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +36,7 @@ struct service {
     struct flow_executor *executor;
     struct collector *collector;
     struct meter *meter;
+    struct request_counts *requests;
     char *base_url, *ui_dir, *uploads_dir;
     int lock_fd, signal_fd;
     struct ingest_config ingest;
@@ -56,9 +57,10 @@ static void service_stop(struct service *s)
     bus_follower_stop(&s->follower);
     http_server_stop(&s->server);
     flow_executor_stop(&s->executor);
-    meter_free(&s->meter);
+    request_counts_free(&s->requests);
     api_close(&s->api);
     store_close(&s->store);
+    meter_free(&s->meter); // the last that anybody counted goes out
     fd_close(&s->lock_fd);
     fd_close(&s->signal_fd);
     cstr_free(&s->base_url);
@@ -144,14 +146,19 @@ static void link_all(struct service *s)
 static void count_request(void *user, const struct http_done *done)
 {
     struct service *s = user;
-    char status[8];
-    snprintf(status, sizeof status, "%d", done->status);
-    const struct meter_tag tags[] = {{"route", done->route ? done->route : "none"},
-                                     {"method", done->method},
-                                     {"status", status},
-                                     {0}};
-    meter_count(s->meter, "marquee.http.requests", tags, 1);
-    meter_time(s->meter, "marquee.http.time", tags, done->us);
+    request_counts_add(s->requests, done);
+}
+
+// What happens in the rooms: one count for each type of event.
+static void on_event(void *user, int64_t seq, const json_t *event)
+{
+    struct service *s = user;
+    const char *type = seq ? json_str_or(event, "type", NULL) : NULL;
+    if (type) {
+        const struct meter_tag tags[] = {{"type", type}, {0}};
+        meter_counter_add(meter_counter_of(s->meter, "marquee.events", tags), 1);
+    }
+    api_publish_event(&s->api, seq, event);
 }
 
 // Where it listens, which need not be how others reach it.
@@ -165,9 +172,10 @@ static void own_url(const struct service *s, const struct app_serve_config *c,
 
 static int start_server(struct service *s, const struct app_serve_config *c)
 {
-    TRY(meter_new(&s->meter, &(struct meter_config){.address = c->meter}));
+    TRY(request_counts_new(&s->requests, s->meter, api_route_count));
     TRY(find_pages(c->ui_dir, &s->ui_dir));
-    const struct api_config api = {.store = s->store, .ui_dir = s->ui_dir};
+    const struct api_config api = {
+        .store = s->store, .ui_dir = s->ui_dir, .meter = s->meter};
     TRY(api_open(&s->api, &api));
     TRY(cstr_printf(&s->uploads_dir, "%s/uploads", store_dir(s->store)));
     TRY(uploads_sweep(&s->api));
@@ -201,7 +209,8 @@ static int start_executor(struct service *s, const struct app_serve_config *c)
                                                 .nice = 5, // viewers are served first
                                                 .on_progress = api_publish_progress,
                                                 .user = &s->api,
-                                                .toolchain = toolchain.data};
+                                                .toolchain = toolchain.data,
+                                                .meter = s->meter};
     struct flow_executor *executor = NULL;
     int err = flow_executor_start(&executor, &config);
     if (err == ERR_BUSY) {
@@ -216,12 +225,13 @@ static int start_executor(struct service *s, const struct app_serve_config *c)
 static int start_followers(struct service *s, const struct app_serve_config *c)
 {
     const struct bus_follower_config follower = {
-        .store = s->store, .after = -1, .on_event = api_publish_event, .user = &s->api};
+        .store = s->store, .after = -1, .on_event = on_event, .user = s};
     const struct bus_notifier_config notifier = {.store = s->store,
                                                  .smtp_url = c->smtp_url,
                                                  .smtp_user = c->smtp_user,
                                                  .smtp_password = c->smtp_password,
-                                                 .mail_from = c->mail_from};
+                                                 .mail_from = c->mail_from,
+                                                 .meter = s->meter};
     TRY(bus_follower_start(&s->follower, &follower));
     link_all(s);
     return bus_notifier_start(&s->notifier, &notifier);
@@ -246,7 +256,10 @@ static int start(struct service *s, const struct app_serve_config *c)
 {
     raise_file_limit();
     TRY(take_signals(s));
+    TRY(app_meter_new(
+        &s->meter, &(struct app_meter_config){.process = "serve", .address = c->meter}));
     TRY(app_store_open(c->data_dir, &s->store));
+    store_measure(s->store, s->meter);
     TRY(hold_folder(s));
     TRY(ingest_recover(s->store));
     TRY(start_server(s, c));

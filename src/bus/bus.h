@@ -5,6 +5,7 @@
 #ifndef BUS_BUS_H
 #define BUS_BUS_H
 
+#include "meter/meter.h"
 #include "store/store.h"
 
 extern const struct store_migration bus_migrations[];
@@ -100,6 +101,7 @@ struct bus_notifier_config {
     const char *smtp_password;
     const char *mail_from; // NULL: "marquee@localhost"
     int64_t retry_us;      // pause after the first failure, doubled each time; 0: 30 s
+    struct meter *meter;   // counts what was sent and what failed; NULL
 };
 int bus_notifier_start(struct bus_notifier **ret, const struct bus_notifier_config *);
 void bus_notifier_stop(struct bus_notifier **);

@@ -244,6 +244,13 @@ static int send_mail(const struct bus_notifier_config *c, const struct notice *n
 
 // --- delivering --------------------------------------------------------------------------------------
 
+static void count_attempt(const struct bus_notifier_config *c, int err, int64_t us)
+{
+    const struct meter_tag tags[] = {{"result", err < 0 ? err_name(err) : "sent"}, {0}};
+    meter_count(c->meter, "marquee.notices", tags, 1);
+    meter_time(c->meter, "marquee.notices.time", NULL, us);
+}
+
 // How many were sent of what is due now.
 static int flush(const struct bus_notifier_config *c, const atomic_bool *stopping)
 {
@@ -256,8 +263,10 @@ static int flush(const struct bus_notifier_config *c, const atomic_bool *stoppin
         if (!found) {
             break;
         }
+        int64_t start_us = clock_mono_us();
         int err = send_mail(c, &n, stopping);
         sent += err == 0;
+        count_attempt(c, err, clock_mono_us() - start_us);
         if (err < 0) {
             log_warn("bus", "notice %lld, attempt %lld: %s", (long long)n.id,
                      (long long)n.attempts, err_reason());

@@ -115,6 +115,7 @@ int http_tus_metadata(struct str header, const char *key, struct arena *,
 // What became of a request, for counting.
 struct http_done {
     const char *route;  // the template that fitted; NULL: none did
+    size_t route_index; // of its row in the table; route_count where none fitted
     const char *method; // "GET"
     int status;
     int64_t us; // from its first line to the end of its answer

@@ -48,7 +48,8 @@ void meter_flush(struct meter *);
 // Called before each flush by who flushes, to set gauges. At most 16 (the rest is not called); none is
 // taken away again.
 void meter_on_flush(struct meter *, void (*call)(void *user), void *user);
-// Gauges `<prefix>.rss` (bytes), `.cpu` (cores, since the last flush), `.files` and `.threads`.
+// Gauges `<prefix>.rss` (bytes), `.cpu` (cores, since the last flush), `.files` and `.threads`, and how
+// telemetry itself is: `.meter.lost` and `.meter.refused`, as in meter_stats.
 void meter_watch_process(struct meter *, const char *prefix,
                          const struct meter_tag *tags);
 

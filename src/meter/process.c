@@ -14,7 +14,9 @@
 #define LAST_SECONDS 20 // gauges of a process that ended do not stay for long
 
 struct process_watch {
+    struct meter *meter;
     struct meter_gauge *rss, *cpu, *files, *threads;
+    struct meter_monotone_uint *lost, *refused;
     int64_t cpu_us, mono_us; // at the last flush
 };
 
@@ -74,7 +76,10 @@ static void look(void *user)
 {
     struct process_watch *w = user;
     int64_t cpu_us = clock_cpu_us(), mono_us = clock_mono_us();
+    struct meter_stats stats = meter_stats(w->meter);
     double n = 0;
+    meter_monotone_uint_set(w->lost, stats.lost);
+    meter_monotone_uint_set(w->refused, stats.refused);
     if (mono_us > w->mono_us) {
         meter_gauge_set(w->cpu,
                         (double)(cpu_us - w->cpu_us) / (double)(mono_us - w->mono_us));
@@ -92,12 +97,27 @@ static void look(void *user)
     }
 }
 
+struct name {
+    char text[NAME_BYTES_MAX];
+};
+
+static struct name name_of(const char *prefix, const char *what)
+{
+    struct name n;
+    snprintf(n.text, sizeof n.text, "%s.%s", prefix, what);
+    return n;
+}
+
 static struct meter_gauge *gauge(struct meter *m, const char *prefix, const char *what,
                                  const struct meter_tag *tags)
 {
-    char name[NAME_BYTES_MAX];
-    snprintf(name, sizeof name, "%s.%s", prefix, what);
-    return meter_gauge_of(m, name, tags, LAST_SECONDS);
+    return meter_gauge_of(m, name_of(prefix, what).text, tags, LAST_SECONDS);
+}
+
+static struct meter_monotone_uint *total(struct meter *m, const char *prefix,
+                                         const char *what, const struct meter_tag *tags)
+{
+    return meter_monotone_uint_of(m, name_of(prefix, what).text, tags);
 }
 
 void meter_watch_process(struct meter *m, const char *prefix,
@@ -107,11 +127,15 @@ void meter_watch_process(struct meter *m, const char *prefix,
         !(m->process = calloc(1, sizeof *m->process))) {
         return;
     }
-    *m->process = (struct process_watch){.rss = gauge(m, prefix, "rss", tags),
-                                         .cpu = gauge(m, prefix, "cpu", tags),
-                                         .files = gauge(m, prefix, "files", tags),
-                                         .threads = gauge(m, prefix, "threads", tags),
-                                         .cpu_us = clock_cpu_us(),
-                                         .mono_us = clock_mono_us()};
+    *m->process =
+        (struct process_watch){.meter = m,
+                               .lost = total(m, prefix, "meter.lost", tags),
+                               .refused = total(m, prefix, "meter.refused", tags),
+                               .rss = gauge(m, prefix, "rss", tags),
+                               .cpu = gauge(m, prefix, "cpu", tags),
+                               .files = gauge(m, prefix, "files", tags),
+                               .threads = gauge(m, prefix, "threads", tags),
+                               .cpu_us = clock_cpu_us(),
+                               .mono_us = clock_mono_us()};
     meter_on_flush(m, look, m->process);
 }
