@@ -93,6 +93,17 @@ int bus_notice_mail(struct store_tx *, const struct bus_mail *);
 // ERR_NOT_FOUND: there is none.
 int bus_notice_is_sent(struct store_tx *, const char *dedupe);
 
+// A POST of JSON now, in this thread, within half a minute: 0 when it was answered with 2xx. Signed where
+// there is a secret (docs/rooms/bus.md says how).
+struct bus_webhook {
+    const char *url;
+    const char *secret_file; // a path; NULL: not signed
+    const char *id;          // tells a repetition; NULL: none
+    struct str body;
+};
+int bus_webhook_post(const struct bus_webhook *);
+bool bus_webhook_url_is_safe(const char *url); // http or https, one line
+
 struct bus_notifier;
 struct bus_notifier_config {
     struct store *store;

@@ -6,10 +6,12 @@
 #define INSIGHT_INSIGHT_H
 
 // IWYU pragma: begin_exports
+#include "insight/action.h"
 #include "insight/audit.h"
 #include "insight/canary.h"
 #include "insight/change.h"
 #include "insight/cluster.h"
+#include "insight/fleet.h"
 #include "insight/sheet.h"
 #include "insight/suspect.h"
 // IWYU pragma: end_exports

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The rows of this room.
-#include "insight/internal.h"
+#include "insight/treatment.h"
 
 const struct store_migration insight_migrations[] = {
     {"insight", 1,
@@ -21,5 +21,46 @@ const struct store_migration insight_migrations[] = {
      " BEGIN SELECT RAISE(ABORT, 'the audit trail is only appended to'); END;"
      "CREATE TRIGGER insight_audit_stands BEFORE UPDATE ON insight_audit"
      " BEGIN SELECT RAISE(ABORT, 'the audit trail is only appended to'); END;"},
+    {"insight", 2,
+     "CREATE TABLE insight_clock ("
+     "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+     "  at INTEGER NOT NULL,"
+     "  wall_us INTEGER NOT NULL,"
+     "  boot_us INTEGER NOT NULL,"
+     "  boot TEXT NOT NULL);"
+     // *_at are on that clock; *_us are of the wall, for people.
+     "CREATE TABLE insight_treatment ("
+     "  id TEXT PRIMARY KEY,"
+     "  cluster TEXT NOT NULL,"
+     "  server TEXT NOT NULL,"
+     "  action TEXT NOT NULL,"
+     "  state TEXT NOT NULL,"
+     "  guard TEXT,"
+     "  step INTEGER NOT NULL DEFAULT 0,"
+     "  journal INTEGER NOT NULL DEFAULT 0,"
+     "  tries INTEGER NOT NULL DEFAULT 0,"
+     "  outcome TEXT NOT NULL DEFAULT '',"
+     "  removed INTEGER NOT NULL DEFAULT 0,"
+     "  incarnation TEXT NOT NULL DEFAULT '',"
+     "  approved_by TEXT,"
+     "  approved_at INTEGER,"
+     "  seen_at INTEGER NOT NULL,"
+     "  began_at INTEGER,"
+     "  entered_at INTEGER NOT NULL DEFAULT 0,"
+     "  due_at INTEGER NOT NULL DEFAULT 0,"
+     "  ended_at INTEGER,"
+     "  created_us INTEGER NOT NULL,"
+     "  began_us INTEGER,"
+     "  ended_us INTEGER,"
+     "  fence INTEGER NOT NULL DEFAULT 0,"
+     "  lease_at INTEGER NOT NULL DEFAULT 0,"
+     "  suspicion TEXT NOT NULL,"
+     "  forensics TEXT,"
+     "  error TEXT) WITHOUT ROWID;"
+     "CREATE UNIQUE INDEX insight_treatment_open ON insight_treatment (cluster, server)"
+     "  WHERE state IN " TREATMENT_OPEN ";"
+     "CREATE INDEX insight_treatment_state ON insight_treatment (state, due_at);"
+     "CREATE INDEX insight_treatment_began ON insight_treatment (began_at);"
+     "CREATE INDEX insight_treatment_ended ON insight_treatment (cluster, ended_at);"},
 };
 const size_t insight_migration_count = ARRAY_LEN(insight_migrations);
