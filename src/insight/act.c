@@ -178,6 +178,20 @@ static int look(struct work *w, char ret[INSIGHT_INCARNATION_BYTES])
     return err == ERR_NOT_FOUND ? 0 : err; // "": none runs
 }
 
+// Asked right before the world is changed: a process that slept beyond its lease must not end, or move, what
+// another has put elsewhere meanwhile.
+static int still_ours(const struct work *w)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    int64_t fence = 0;
+    TRY(store_begin(w->act->config.store, STORE_READ, &tx));
+    TRY(store_get_i64(tx, &fence, "SELECT fence FROM insight_treatment WHERE id = ?", "s",
+                      w->t.id));
+    FAIL_IF(fence != w->t.fence, ERR_FENCED, "another process treats %s now",
+            w->t.server);
+    return 0;
+}
+
 static int do_notify(struct work *w)
 {
     if (look(w, w->incarnation) < 0) {
@@ -188,6 +202,7 @@ static int do_notify(struct work *w)
 
 static int do_remove(struct work *w)
 {
+    TRY(still_ours(w));
     if (w->act->drivers->apply(&w->target) == 0) {
         return go(w, STEP_DRAIN, w->cluster->drain_s * S_US);
     }
@@ -229,19 +244,6 @@ static int after_termination(struct work *w)
     return go(w, STEP_START, 0);
 }
 
-// A process that slept beyond its lease must not end what another has put back into service meanwhile.
-static int still_ours(const struct work *w)
-{
-    AUTO(store_rollback) struct store_tx *tx = NULL;
-    int64_t fence = 0;
-    TRY(store_begin(w->act->config.store, STORE_READ, &tx));
-    TRY(store_get_i64(tx, &fence, "SELECT fence FROM insight_treatment WHERE id = ?", "s",
-                      w->t.id));
-    FAIL_IF(fence != w->t.fence, ERR_FENCED, "another process treats %s now",
-            w->t.server);
-    return 0;
-}
-
 static int do_terminate(struct work *w)
 {
     char now[INSIGHT_INCARNATION_BYTES];
@@ -269,6 +271,7 @@ static int do_start(struct work *w)
     if (look(w, now) == 0 && now[0]) {
         return go(w, STEP_VERIFY, 0);
     }
+    TRY(still_ours(w));
     if (w->act->drivers->start(&w->target) < 0) {
         TRY(note_error(w, "starting its replacement")); // verify decides
     }
@@ -297,6 +300,7 @@ static int do_verify(struct work *w)
 
 static int do_return(struct work *w)
 {
+    TRY(still_ours(w));
     if (w->act->drivers->apply(&w->target) == 0) {
         w->end = w->t.outcome;
         return 0;
