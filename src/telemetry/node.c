@@ -131,6 +131,7 @@ int node_make(struct maker *m, const struct node *proto, const struct node **ret
     struct node *n = arena_alloc(m->arena, 1, sizeof *n);
     FAIL_IF(!n, ERR_NOMEM, "a question");
     *n = *proto;
+    n->id = (uint32_t)m->made;
     n->size = measured[0];
     n->depth = measured[1];
     TRY(group(m, n));

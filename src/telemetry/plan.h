@@ -152,6 +152,7 @@ enum pick_others { OTHERS_NONE, OTHERS_MIN, OTHERS_MAX, OTHERS_SUM, OTHERS_AVG }
 
 struct node {
     enum node_kind kind;
+    uint32_t id; // from 1, below maker.made
     uint32_t size, depth;
     bool is_grouped;
     bool is_scalar;    // PromQL: one number a moment
@@ -343,6 +344,7 @@ int plan_color(struct str, uint32_t *ret);
 struct telemetry_expr {
     const struct styled *lines; // in the order of the stack, from the bottom
     size_t count;
+    size_t made;     // ids of its nodes are up to here
     bool is_promql;  // then one line without style
     struct str text; // as PromQL was written
 };

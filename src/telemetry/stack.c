@@ -471,6 +471,7 @@ static int finish(struct stack *s, struct telemetry_expr *e)
     }
     e->lines = out;
     e->count = n;
+    e->made = s->maker.made;
     return 0;
 }
 

@@ -1,0 +1,816 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The evaluator against a naive one: random questions over random series, each answered a second time by
+// loops that follow the reference word by word, value by value. Only the store below is not the real one:
+// a list of series that a scan walks.
+#include "telemetry/telemetry.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define STEP   60000
+#define POINTS 48
+#define LEAD   16 // before the span, for :offset
+#define SERIES 14
+#define KEYS   3
+#define LINES  64
+#define START  (INT64_C(1420070400000) + 7 * STEP)
+
+// --- a store ----------------------------------------------------------------------------------
+
+struct series {
+    const char *name;
+    const char *key[KEYS]; // of k0, k1, k2; NULL: it has none
+    double v[LEAD + POINTS];
+};
+
+static uint64_t random_state;
+
+static unsigned draw(unsigned below)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (unsigned)((random_state >> 11) % below);
+}
+
+static struct series all[SERIES];
+static const char *const key_names[KEYS] = {"k0", "k1", "k2"};
+
+static void fill_store(void)
+{
+    static const char *const names[] = {"m0", "m1"};
+    static const char *const values[] = {"x", "y", "z"};
+    for (int i = 0; i < SERIES; i++) {
+        all[i].name = names[draw(2)];
+        for (int k = 0; k < KEYS; k++) {
+            all[i].key[k] = draw(6) ? values[draw(3)] : NULL;
+        }
+        unsigned gaps = draw(4);
+        for (int t = 0; t < LEAD + POINTS; t++) {
+            all[i].v[t] = draw(8) < gaps ? (double)NAN
+                          : draw(5) == 0 ? 0
+                                         : (double)draw(2000) / 8 - 60;
+        }
+    }
+}
+
+int64_t telemetry_step_ms(const struct telemetry *t)
+{
+    (void)t;
+    return STEP;
+}
+
+static const char *value_of(const struct series *s, struct str key)
+{
+    if (str_eq_c(key, "name")) {
+        return s->name;
+    }
+    for (int k = 0; k < KEYS; k++) {
+        if (str_eq_c(key, key_names[k])) {
+            return s->key[k];
+        }
+    }
+    return NULL;
+}
+
+static bool fits(const struct telemetry_match *m, const struct series *s)
+{
+    const char *v = m->key.data ? value_of(s, m->key) : NULL;
+    char first[16] = "";
+    if (m->value_count) {
+        assert_int_equal(str_copy(first, sizeof first, m->values[0]), 0);
+    }
+    int c = v ? strcmp(v, first) : 0;
+    switch (m->op) {
+    case TELEMETRY_MATCH_ALL:
+        return true;
+    case TELEMETRY_MATCH_NONE:
+        return false;
+    case TELEMETRY_MATCH_HAS:
+        return v != NULL;
+    case TELEMETRY_MATCH_IN:
+        for (size_t i = 0; v && i < m->value_count; i++) {
+            if (str_eq_c(m->values[i], v)) {
+                return true;
+            }
+        }
+        return false;
+    case TELEMETRY_MATCH_RE:
+    case TELEMETRY_MATCH_REIC:
+        return v != NULL;
+    case TELEMETRY_MATCH_LT:
+        return v && c < 0;
+    case TELEMETRY_MATCH_LE:
+        return v && c <= 0;
+    case TELEMETRY_MATCH_GT:
+        return v && c > 0;
+    case TELEMETRY_MATCH_GE:
+        return v && c >= 0;
+    case TELEMETRY_MATCH_AND:
+        return fits(m->left, s) && fits(m->right, s);
+    case TELEMETRY_MATCH_OR:
+        return fits(m->left, s) || fits(m->right, s);
+    case TELEMETRY_MATCH_NOT:
+        return !fits(m->left, s);
+    }
+    return false;
+}
+
+int telemetry_scan(struct telemetry *t, const struct telemetry_match *m,
+                   const struct telemetry_span *span, telemetry_visit_f *visit,
+                   void *user)
+{
+    (void)t;
+    for (int i = 0; i < SERIES; i++) {
+        struct telemetry_tag tags[1 + KEYS];
+        size_t n = 0;
+        double v[POINTS];
+        bool any = false;
+        if (!fits(m, &all[i])) {
+            continue;
+        }
+        for (int k = 0; k < KEYS; k++) {
+            if (all[i].key[k]) {
+                tags[n++] =
+                    (struct telemetry_tag){str_of(key_names[k]), str_of(all[i].key[k])};
+            }
+        }
+        tags[n++] = (struct telemetry_tag){STR("name"), str_of(all[i].name)};
+        for (size_t k = 0; k < span->count; k++) {
+            int64_t at = (span->start_ms - START) / STEP + (int64_t)k + LEAD;
+            v[k] = at >= 0 && at < LEAD + POINTS ? all[i].v[at] : (double)NAN;
+            any = any || !isnan(v[k]);
+        }
+        struct telemetry_view view = {.tags = {tags, n}, .values = v};
+        if (any) {
+            TRY(visit(user, &view));
+        }
+    }
+    return 0;
+}
+
+// --- questions --------------------------------------------------------------------------------
+
+enum what {
+    DATA,
+    NUMBER,
+    HOUR,
+    UNARY,
+    BINARY,
+    AGGREGATE,
+    REGROUP,
+    OVER_TIME,
+    STAT,
+    FILTER,
+    PICK
+};
+
+struct ask {
+    enum what what;
+    const char *word;
+    int n, m;     // whole numbers before the word
+    double x, y;  // others
+    unsigned by;  // bits of keys that its lines are told apart by
+    bool grouped; // by
+    const struct ask *a, *b;
+    const char *name; // DATA: name,NAME,:eq, and k1,VALUE,:ge where `value` is there
+    const char *value;
+};
+
+static struct ask pool[200];
+static int pooled;
+
+static struct ask *fresh(enum what what)
+{
+    pool[pooled] = (struct ask){.what = what};
+    return &pool[pooled++];
+}
+
+static const struct ask *ask_data(bool grouped, unsigned by)
+{
+    static const char *const words[] = {"sum", "count", "min", "max"};
+    static const char *const names[] = {"m0", "m1", "none"};
+    static const char *const values[] = {"x", "y", "z"};
+    struct ask *a = fresh(DATA);
+    a->word = words[draw(4)];
+    a->name = names[draw(8) ? draw(2) : 2];
+    a->value = draw(3) ? NULL : values[draw(3)];
+    a->n = draw(3) ? 0 : (int)draw(LEAD); // offset in steps
+    a->grouped = grouped;
+    a->by = by;
+    return a;
+}
+
+static const struct ask *ask(int depth, bool grouped, unsigned by);
+
+static const struct ask *ask_over_time(int depth, bool grouped, unsigned by)
+{
+    static const char *const words[] = {"integral",     "derivative",    "cumulative-max",
+                                        "delay",        "rolling-count", "rolling-min",
+                                        "rolling-max",  "rolling-sum",   "trend",
+                                        "rolling-mean", "des",           "sdes"};
+    struct ask *a = fresh(OVER_TIME);
+    int which = (int)draw(12);
+    a->word = words[which];
+    a->n = 1 + (int)draw(which == 8 ? 9 : 7);
+    a->m = 1 + (int)draw((unsigned)a->n);
+    a->x = (1 + draw(9)) / 10.0;
+    a->y = (1 + draw(9)) / 10.0;
+    a->grouped = grouped;
+    a->by = by;
+    a->a = ask(depth - 1, grouped, by);
+    return a;
+}
+
+static const struct ask *ask_lines(int depth, bool grouped, unsigned by)
+{
+    static const char *const ones[] = {"abs",      "neg",       "sqrt",
+                                       "per-step", "clamp-min", "clamp-max"};
+    static const char *const stats[] = {"avg", "max", "min", "last", "total", "count"};
+    static const char *const twos[] = {"add",  "sub",  "mul", "div",  "gt",
+                                       "ge",   "lt",   "le",  "fadd", "fsub",
+                                       "fmul", "fdiv", "and", "or",   "pow"};
+    struct ask *a;
+    switch (draw(6)) {
+    case 0:
+        a = fresh(UNARY);
+        a->word = ones[draw(6)];
+        a->x = (double)draw(100) - 50;
+        a->a = ask(depth - 1, grouped, by);
+        break;
+    case 1:
+        return ask_over_time(depth, grouped, by);
+    case 2:
+        a = fresh(STAT);
+        a->word = stats[draw(6)];
+        a->a = ask(depth - 1, grouped, by);
+        break;
+    case 3:
+        a = fresh(FILTER);
+        a->a = ask(depth - 1, grouped, by);
+        a->b = ask(depth - 1, grouped && draw(2), by);
+        break;
+    default:
+        a = fresh(BINARY);
+        a->word = twos[draw(15)];
+        a->a = ask(depth - 1, grouped, by);
+        a->b = ask(depth - 1, grouped && draw(2), by);
+        if (draw(2)) {
+            const struct ask *c = a->a;
+            a->a = a->b;
+            a->b = c;
+        }
+    }
+    a->grouped = grouped;
+    a->by = by;
+    return a;
+}
+
+static const struct ask *ask(int depth, bool grouped, unsigned by)
+{
+    static const char *const folds[] = {"sum", "count", "min", "max"};
+    struct ask *a;
+    if (depth == 0 || draw(6) == 0) {
+        if (!grouped && draw(3) == 0) {
+            a = fresh(draw(2) ? NUMBER : HOUR);
+            a->x = (double)draw(100) / 4 - 5;
+            return a;
+        }
+        return ask_data(grouped, by);
+    }
+    if (!grouped && draw(3) == 0) {
+        a = fresh(AGGREGATE);
+        a->word = folds[draw(4)];
+        a->a = ask(depth - 1, true, 1 + draw(7));
+        return a;
+    }
+    if (grouped && by != 7 && draw(5) == 0) {
+        a = fresh(REGROUP);
+        a->word = folds[draw(4)];
+        a->grouped = true;
+        a->by = by;
+        a->a = ask_data(true, 7);
+        return a;
+    }
+    return ask_lines(depth, grouped, by);
+}
+
+static void write_by(unsigned by, struct buf *out)
+{
+    buf_cstr(out, ",(,");
+    for (int k = 0; k < KEYS; k++) {
+        if (by >> k & 1) {
+            buf_printf(out, "%s,", key_names[k]);
+        }
+    }
+    buf_cstr(out, "),:by");
+}
+
+static void write_over_time(const struct ask *a, struct buf *out)
+{
+    bool plain = !strcmp(a->word, "integral") || !strcmp(a->word, "derivative") ||
+                 !strcmp(a->word, "cumulative-max");
+    if (!strcmp(a->word, "trend")) {
+        buf_printf(out, ",%dm", a->n);
+    } else if (!plain) {
+        buf_printf(out, ",%d", a->n);
+    }
+    if (!strcmp(a->word, "rolling-mean")) {
+        buf_printf(out, ",%d", a->m);
+    }
+    if (strstr(a->word, "des")) {
+        buf_printf(out, ",%.1f,%.1f", a->x, a->y);
+    }
+    buf_printf(out, ",:%s", a->word);
+}
+
+static void write_ask(const struct ask *a, struct buf *out)
+{
+    if (a->a) {
+        write_ask(a->a, out);
+    }
+    if (a->b) {
+        buf_char(out, ',');
+        write_ask(a->b, out);
+    }
+    switch (a->what) {
+    case DATA:
+        buf_printf(out, "name,%s,:eq", a->name);
+        if (a->value) {
+            buf_printf(out, ",k1,%s,:ge,:and", a->value);
+        }
+        buf_printf(out, ",:%s", a->word);
+        if (a->grouped) {
+            write_by(a->by, out);
+        }
+        if (a->n) {
+            buf_printf(out, ",%dm,:offset", a->n);
+        }
+        return;
+    case NUMBER:
+        buf_printf(out, "%g,:const", a->x);
+        return;
+    case HOUR:
+        buf_cstr(out, "minuteOfHour,:time");
+        return;
+    case UNARY:
+        if (strstr(a->word, "clamp")) {
+            buf_printf(out, ",%g", a->x);
+        }
+        buf_printf(out, ",:%s", a->word);
+        return;
+    case BINARY:
+    case AGGREGATE:
+        buf_printf(out, ",:%s", a->word);
+        return;
+    case REGROUP:
+        buf_printf(out, ",:%s", a->word);
+        write_by(a->by, out);
+        return;
+    case OVER_TIME:
+        write_over_time(a, out);
+        return;
+    case STAT:
+        buf_printf(out, ",%s,:stat", a->word);
+        return;
+    case FILTER:
+        buf_cstr(out, ",:filter");
+        return;
+    case PICK:
+        buf_printf(out, ",max,%d,:topk", a->n);
+        return;
+    }
+}
+
+// --- the naive answer -------------------------------------------------------------------------
+
+struct nline {
+    const char *key[KEYS];
+    double v[POINTS];
+};
+struct nlines {
+    int count;
+    struct nline list[LINES];
+};
+
+static bool text_eq(const char *a, const char *b)
+{
+    return a == b || (a && b && !strcmp(a, b));
+}
+
+// The line of those keys, made where there is none.
+static struct nline *line_for(struct nlines *out, const char *const key[KEYS],
+                              unsigned by)
+{
+    for (int i = 0; i < out->count; i++) {
+        bool same = true;
+        for (int k = 0; k < KEYS; k++) {
+            same = same && (!(by >> k & 1) || text_eq(out->list[i].key[k], key[k]));
+        }
+        if (same) {
+            return &out->list[i];
+        }
+    }
+    struct nline *l = &out->list[out->count++];
+    for (int k = 0; k < KEYS; k++) {
+        l->key[k] = by >> k & 1 ? key[k] : NULL;
+    }
+    for (int t = 0; t < POINTS; t++) {
+        l->v[t] = (double)NAN;
+    }
+    return l;
+}
+
+// "NaN is treated as 0; where all are NaN so is the result"; what is not NaN counts 1.
+static double fold(const char *word, double into, double v)
+{
+    if (isnan(v)) {
+        return into;
+    }
+    if (!strcmp(word, "count")) {
+        return isnan(into) ? 1 : into + 1;
+    }
+    if (isnan(into)) {
+        return v;
+    }
+    return !strcmp(word, "sum")   ? into + v
+           : !strcmp(word, "min") ? (v < into ? v : into)
+                                  : (v > into ? v : into);
+}
+
+static bool has_all(const char *const key[KEYS], unsigned by)
+{
+    for (int k = 0; k < KEYS; k++) {
+        if ((by >> k & 1) && !key[k]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void no_data(struct nlines *out)
+{
+    static const char *const none[KEYS] = {0};
+    line_for(out, none, 0);
+}
+
+static void naive(const struct ask *a, struct nlines *out);
+
+static void naive_data(const struct ask *a, struct nlines *out)
+{
+    for (int i = 0; i < SERIES; i++) {
+        const struct series *s = &all[i];
+        bool any = false;
+        if (strcmp(s->name, a->name) != 0 ||
+            (a->value && !(s->key[1] && strcmp(s->key[1], a->value) >= 0)) ||
+            (a->grouped && !has_all(s->key, a->by))) {
+            continue;
+        }
+        for (int t = 0; t < POINTS; t++) {
+            any = any || !isnan(s->v[LEAD + t - a->n]);
+        }
+        if (!any) {
+            continue;
+        }
+        struct nline *l = line_for(out, s->key, a->grouped ? a->by : 0);
+        for (int t = 0; t < POINTS; t++) {
+            l->v[t] = fold(a->word, l->v[t], s->v[LEAD + t - a->n]);
+        }
+    }
+    if (out->count == 0 && !a->grouped) {
+        no_data(out);
+    }
+}
+
+static double naive_one(const struct ask *a, double v)
+{
+    return !strcmp(a->word, "abs")         ? fabs(v)
+           : !strcmp(a->word, "neg")       ? -v
+           : !strcmp(a->word, "sqrt")      ? sqrt(v)
+           : !strcmp(a->word, "per-step")  ? v * 60
+           : !strcmp(a->word, "clamp-min") ? (v < a->x ? a->x : v)
+                                           : (v > a->x ? a->x : v);
+}
+
+static double naive_two(const char *w, double a, double b)
+{
+    bool ta = !isnan(a) && fabs(a) > 1e-12, tb = !isnan(b) && fabs(b) > 1e-12;
+    if (!strcmp(w, "add") || !strcmp(w, "sub")) {
+        double c = !strcmp(w, "sub") ? -b : b;
+        return isnan(a) && isnan(b) ? (double)NAN
+                                    : (isnan(a) ? 0 : a) + (isnan(b) ? 0 : c);
+    }
+    if (!strcmp(w, "div")) {
+        return b == 0 && a == 0 ? 0 : b == 0 ? (double)NAN : a / b;
+    }
+    if (!strcmp(w, "and") || !strcmp(w, "or")) {
+        return !strcmp(w, "and") ? ta && tb : ta || tb;
+    }
+    return !strcmp(w, "mul") || !strcmp(w, "fmul") ? a * b
+           : !strcmp(w, "gt")                      ? (a > b ? 1 : 0)
+           : !strcmp(w, "ge")                      ? (a >= b ? 1 : 0)
+           : !strcmp(w, "lt")                      ? (a < b ? 1 : 0)
+           : !strcmp(w, "le")                      ? (a <= b ? 1 : 0)
+           : !strcmp(w, "fadd")                    ? a + b
+           : !strcmp(w, "fsub")                    ? a - b
+           : !strcmp(w, "fdiv")                    ? a / b
+                                                   : pow(a, b);
+}
+
+// The value at t of a word that looks back; the whole line is there.
+static double look_back(const struct ask *a, const double *v, int t)
+{
+    double sum = 0, lo = (double)NAN, hi = (double)NAN, total = (double)NAN;
+    int there = 0, trues = 0;
+    for (int i = t - a->n + 1 > 0 ? t - a->n + 1 : 0; i <= t; i++) {
+        if (!isnan(v[i])) {
+            sum += v[i];
+            there++;
+            trues += fabs(v[i]) > 1e-12;
+            lo = isnan(lo) || v[i] < lo ? v[i] : lo;
+            hi = isnan(hi) || v[i] > hi ? v[i] : hi;
+        }
+    }
+    if (!strcmp(a->word, "integral") || !strcmp(a->word, "cumulative-max")) {
+        for (int i = 0; i <= t; i++) {
+            bool max = !strcmp(a->word, "cumulative-max");
+            total = fold(max ? "max" : "sum", total, v[i]);
+        }
+        return total;
+    }
+    return !strcmp(a->word, "derivative")      ? (t ? v[t] - v[t - 1] : (double)NAN)
+           : !strcmp(a->word, "delay")         ? (t >= a->n ? v[t - a->n] : (double)NAN)
+           : !strcmp(a->word, "rolling-count") ? trues
+           : !strcmp(a->word, "rolling-min")   ? lo
+           : !strcmp(a->word, "rolling-max")   ? hi
+           : !strcmp(a->word, "rolling-sum")   ? (there ? sum : (double)NAN)
+           : !strcmp(a->word, "rolling-mean")
+               ? (there >= a->m ? sum / there : (double)NAN)
+               // trend
+               : (a->n <= 1                ? v[t]
+                  : t + 1 < a->n || !there ? (double)NAN
+                                           : sum / a->n);
+}
+
+// What Holt's smoothing that began at `from` says of each value.
+static void smoothed(const struct ask *a, const double *v, int from, int to, double *out)
+{
+    double level = 0, slope = 0;
+    int seen = 0;
+    for (int t = from; t < to; t++) {
+        out[t] = seen >= a->n ? level : (double)NAN;
+        if (!isnan(v[t])) {
+            double next = seen ? a->x * v[t] + (1 - a->x) * (level + slope) : v[t];
+            slope = seen ? a->y * (next - level) + (1 - a->y) * slope : 0;
+            level = next;
+            seen++;
+        }
+    }
+}
+
+static void naive_over_time(const struct ask *a, double *v)
+{
+    double out[POINTS], said[POINTS];
+    if (!strcmp(a->word, "des")) {
+        smoothed(a, v, 0, POINTS, out);
+    } else if (!strcmp(a->word, "sdes")) {
+        int64_t first = START / STEP;
+        int wait = (int)((a->n - first % a->n) % a->n);
+        for (int t = 0; t < POINTS; t++) {
+            out[t] = (double)NAN;
+        }
+        // Each speaks for one turn, having learnt in the turn before.
+        for (int turn = wait; turn + a->n < POINTS; turn += a->n) {
+            int end = turn + 2 * a->n < POINTS ? turn + 2 * a->n : POINTS;
+            smoothed(a, v, turn, end, said);
+            for (int t = turn + a->n; t < end; t++) {
+                out[t] = said[t];
+            }
+        }
+    } else {
+        for (int t = 0; t < POINTS; t++) {
+            out[t] = look_back(a, v, t);
+        }
+    }
+    memcpy(v, out, sizeof out);
+}
+
+static void naive_stat(const struct ask *a, double *v)
+{
+    double total = 0, max = (double)NAN, min = (double)NAN, last = (double)NAN;
+    int n = 0;
+    for (int t = 0; t < POINTS; t++) {
+        if (!isnan(v[t])) {
+            total += v[t];
+            n++;
+            max = isnan(max) || v[t] > max ? v[t] : max;
+            min = isnan(min) || v[t] < min ? v[t] : min;
+            last = v[t];
+        }
+    }
+    for (int t = 0; t < POINTS; t++) {
+        v[t] = !strcmp(a->word, "avg")     ? total / n
+               : !strcmp(a->word, "max")   ? max
+               : !strcmp(a->word, "min")   ? min
+               : !strcmp(a->word, "last")  ? last
+               : !strcmp(a->word, "total") ? (n ? total : (double)NAN)
+                                           : n;
+    }
+}
+
+static const struct nline *other_of(const struct ask *b, const struct nlines *lines,
+                                    const struct nline *l)
+{
+    for (int i = 0; i < lines->count; i++) {
+        bool same = true;
+        for (int k = 0; k < KEYS; k++) {
+            bool matters = b->grouped && (b->by >> k & 1);
+            same = same && (!matters || text_eq(lines->list[i].key[k], l->key[k]));
+        }
+        if (same) {
+            return &lines->list[i];
+        }
+    }
+    return NULL;
+}
+
+static void naive_pair(const struct ask *a, struct nlines *out)
+{
+    struct nlines *x = calloc(1, sizeof *x), *y = calloc(1, sizeof *y);
+    naive(a->a, x);
+    naive(a->b, y);
+    bool left = a->a->grouped || !a->b->grouped; // has all the keys
+    const struct nlines *lead = left ? x : y, *rest = left ? y : x;
+    const struct ask *small = left ? a->b : a->a;
+    for (int i = 0; i < lead->count; i++) {
+        const struct nline *one = &lead->list[i], *other = other_of(small, rest, one);
+        bool keep = other != NULL;
+        if (a->what == FILTER && other) {
+            keep = false;
+            for (int t = 0; t < POINTS; t++) {
+                keep = keep || (!isnan(other->v[t]) && fabs(other->v[t]) > 1e-12);
+            }
+        }
+        if (!keep) {
+            continue;
+        }
+        struct nline *l = &out->list[out->count++];
+        *l = *one;
+        for (int t = 0; a->what == BINARY && t < POINTS; t++) {
+            l->v[t] = naive_two(a->word, left ? one->v[t] : other->v[t],
+                                left ? other->v[t] : one->v[t]);
+        }
+    }
+    free(x);
+    free(y);
+}
+
+static void naive(const struct ask *a, struct nlines *out)
+{
+    struct nlines *in;
+    static const char *const none[KEYS] = {0};
+    switch (a->what) {
+    case DATA:
+        naive_data(a, out);
+        return;
+    case NUMBER:
+    case HOUR:
+        for (int t = 0; t < POINTS; t++) {
+            line_for(out, none, 0)->v[t] =
+                a->what == NUMBER ? a->x : (double)((START / STEP + t) % 60);
+        }
+        return;
+    case BINARY:
+    case FILTER:
+        naive_pair(a, out);
+        return;
+    case AGGREGATE:
+    case REGROUP:
+        in = calloc(1, sizeof *in);
+        naive(a->a, in);
+        for (int i = 0; i < in->count; i++) {
+            struct nline *l = line_for(out, in->list[i].key, a->grouped ? a->by : 0);
+            for (int t = 0; t < POINTS; t++) {
+                l->v[t] = fold(a->word, l->v[t], in->list[i].v[t]);
+            }
+        }
+        if (in->count == 0 && !a->grouped) {
+            no_data(out);
+        }
+        free(in);
+        return;
+    case UNARY:
+    case OVER_TIME:
+    case STAT:
+    case PICK:
+        break;
+    }
+    naive(a->a, out);
+    for (int i = 0; i < out->count; i++) {
+        for (int t = 0; a->what == UNARY && t < POINTS; t++) {
+            out->list[i].v[t] = naive_one(a, out->list[i].v[t]);
+        }
+        if (a->what == OVER_TIME) {
+            naive_over_time(a, out->list[i].v);
+        }
+        if (a->what == STAT) {
+            naive_stat(a, out->list[i].v);
+        }
+    }
+}
+
+// --- both -------------------------------------------------------------------------------------
+
+static bool near(double a, double b)
+{
+    if (isnan(a) || isnan(b)) {
+        return isnan(a) && isnan(b);
+    }
+    return a == b || fabs(a - b) <= 1e-7 * (1 + fabs(a) + fabs(b));
+}
+
+static bool same_keys(const struct ask *a, const struct telemetry_line *l,
+                      const struct nline *n)
+{
+    for (int k = 0; k < KEYS; k++) {
+        if (!a->grouped || !(a->by >> k & 1)) {
+            continue;
+        }
+        struct str has = {0};
+        for (size_t i = 0; i < l->tags.count; i++) {
+            if (str_eq_c(l->tags.list[i].key, key_names[k])) {
+                has = l->tags.list[i].value;
+            }
+        }
+        if (!n->key[k] || !str_eq_c(has, n->key[k])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void compare(const struct ask *a, const char *text)
+{
+    AUTO(arena_free) struct arena *arena = NULL;
+    const struct telemetry_expr *e;
+    struct telemetry_answer answer;
+    const struct telemetry_span span = {
+        .start_ms = START, .step_ms = STEP, .count = POINTS};
+    struct nlines *want = calloc(1, sizeof *want);
+    assert_non_null(want);
+    naive(a, want);
+    assert_int_equal(arena_new(&arena), 0);
+    if (telemetry_stack_parse(str_of(text), arena, &e) < 0 ||
+        telemetry_evaluate(NULL, e, &span, arena, &answer) < 0) {
+        fail_msg("%s\n%s", text, err_reason());
+    }
+    if (answer.count != (size_t)want->count) {
+        fail_msg("%s\n%zu lines, not %d", text, answer.count, want->count);
+    }
+    for (size_t i = 0; i < answer.count; i++) {
+        const struct nline *n = NULL;
+        for (int k = 0; k < want->count; k++) {
+            n = same_keys(a, &answer.lines[i], &want->list[k]) ? &want->list[k] : n;
+        }
+        if (!n) {
+            fail_msg("%s\nno line for %.*s", text, STR_ARG(answer.lines[i].label));
+        }
+        for (int t = 0; n && t < POINTS; t++) {
+            if (!near(answer.lines[i].values[t], n->v[t])) {
+                fail_msg("%s\n%.*s at %d: %.17g, not %.17g", text,
+                         STR_ARG(answer.lines[i].label), t, answer.lines[i].values[t],
+                         n->v[t]);
+            }
+        }
+    }
+    free(want);
+}
+
+static void answers_as_the_naive_one(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 3000; round++) {
+        random_state = (round + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        fill_store();
+        pooled = 0;
+        bool grouped = draw(2);
+        const struct ask *a = ask(1 + (int)draw(4), grouped, 1 + draw(7));
+        AUTO(buf_free) struct buf text = {0};
+        write_ask(a, &text);
+        compare(a, text.data);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_as_the_naive_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
