@@ -49,7 +49,7 @@ static bool has_key;
 
 // The client that this thread updated last. Numbers of clients are never given twice, so one that has
 // ended is never taken for another.
-static _Thread_local struct {
+static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     uint64_t client;
     size_t count;
     struct cell **cells;
@@ -249,9 +249,9 @@ static inline void grow(_Atomic uint64_t *at, uint64_t more, memory_order order)
                           order);
 }
 
-void cell_count(struct item *item, uint64_t more)
+void meter_counter_add(struct meter_counter *c, uint64_t more)
 {
-    struct cell *cell = cell_of(item);
+    struct cell *cell = c ? cell_of(&c->item) : NULL;
     if (cell) {
         grow(&cell->count, more, memory_order_relaxed);
     }
@@ -266,7 +266,7 @@ static void raise_max(struct cell *cell, uint64_t amount)
     }
 }
 
-void cell_record(struct item *item, uint64_t amount)
+static void record(struct item *item, uint64_t amount)
 {
     struct cell *cell = cell_of(item);
     if (!cell) {
@@ -275,16 +275,37 @@ void cell_record(struct item *item, uint64_t amount)
     unsigned __int128 square = (unsigned __int128)amount * amount;
     uint64_t low = atomic_load_explicit(&cell->squares_low, memory_order_relaxed);
     uint64_t carry = low + (uint64_t)square < low;
-    // Each store of the sums is behind the first of the version, and before the second.
+    // Each store of the sums is behind the first of the version, and before the second; two of them are
+    // one record, so that the version counts as well.
     grow(&cell->version, 1, memory_order_relaxed);
-    grow(&cell->count, 1, memory_order_release);
     grow(&cell->total, amount, memory_order_release);
     grow(&cell->squares_low, (uint64_t)square, memory_order_release);
-    grow(&cell->squares_high, (uint64_t)(square >> 64) + carry, memory_order_release);
+    if (carry || square >> 64) {
+        grow(&cell->squares_high, (uint64_t)(square >> 64) + carry, memory_order_release);
+    }
     grow(&cell->version, 1, memory_order_release);
     raise_max(cell, amount);
     if (cell->buckets) {
         grow(&cell->buckets[meter_bucket(amount)], 1, memory_order_relaxed);
+    }
+}
+
+void meter_timer_add_ns(struct meter_timer *t, int64_t ns)
+{
+    if (t) {
+        record(&t->item, (uint64_t)MAX(ns, INT64_C(0)));
+    }
+}
+
+void meter_timer_add_us(struct meter_timer *t, int64_t us)
+{
+    meter_timer_add_ns(t, CLAMP(us, INT64_C(0), INT64_MAX / 1000) * 1000);
+}
+
+void meter_summary_add(struct meter_summary *s, int64_t amount)
+{
+    if (s) {
+        record(&s->item, (uint64_t)CLAMP(amount, INT64_C(0), INT64_C(1) << 53));
     }
 }
 
@@ -300,7 +321,8 @@ static bool sums_read(struct cell *cell, struct sums *ret)
         uint64_t high = atomic_load_explicit(&cell->squares_high, memory_order_acquire);
         uint64_t after = atomic_load_explicit(&cell->version, memory_order_relaxed);
         if (before == after && (before & 1) == 0) {
-            *ret = (struct sums){count, total, (unsigned __int128)high << 64 | low};
+            *ret = (struct sums){count + before / 2, total,
+                                 (unsigned __int128)high << 64 | low};
             return true;
         }
         if (i % 20 == 19) {

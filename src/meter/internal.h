@@ -60,7 +60,8 @@ struct sums {
 // One thread's share of one meter. All of it only grows, modulo 2^64; the flusher takes differences
 // to what it saw before, so that nothing is ever reset under the writer's hands.
 struct cell {
-    // Written by its thread alone, read by the flusher. `version` is odd while the sums are written.
+    // Written by its thread alone, read by the flusher. `version` is odd while the sums are written, and
+    // counts twice each record of a timer or a summary; `count` is a counter's.
     _Alignas(64) _Atomic uint64_t version;
     _Atomic uint64_t count, total, squares_low, squares_high;
     _Atomic uint64_t max; // and one: 0 is none yet; the flusher takes it out
@@ -95,6 +96,35 @@ struct item {
     int64_t told_age_us; // when an age was last sent
 };
 
+// Each kind of handle is an item; the types differ so that the compiler tells them apart.
+struct meter_counter {
+    struct item item;
+};
+struct meter_timer {
+    struct item item;
+};
+struct meter_summary {
+    struct item item;
+};
+struct meter_gauge {
+    struct item item;
+};
+struct meter_max {
+    struct item item;
+};
+struct meter_age {
+    struct item item;
+};
+struct meter_monotone {
+    struct item item;
+};
+struct meter_monotone_uint {
+    struct item item;
+};
+struct meter_monotone_at {
+    struct item item;
+};
+
 struct thread_cells;
 
 // What the threads left since the last time, summed up; ended cells are freed.
@@ -109,8 +139,6 @@ void cells_fold_locked(struct item *, struct folded *ret);
 void cells_free_locked(struct item *);
 // Ends what living threads hold of this client.
 void cells_forget_client(struct meter *);
-void cell_count(struct item *, uint64_t more);
-void cell_record(struct item *, uint64_t amount);
 
 // --- meters (registry.c) ------------------------------------------------------------------
 

@@ -8,23 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Each kind of handle is an item; the types differ so that the compiler tells them apart.
-#define HANDLES(X) \
-    X(counter)     \
-    X(timer)       \
-    X(summary)     \
-    X(gauge)       \
-    X(max)         \
-    X(age)         \
-    X(monotone)    \
-    X(monotone_uint) X(monotone_at)
-#define X(kind)           \
-    struct meter_##kind { \
-        struct item item; \
-    };
-HANDLES(X)
-#undef X
-
 // --- ids ------------------------------------------------------------------------------------------
 
 static void put_word(struct buf *out, const char *text, size_t max)
@@ -188,13 +171,6 @@ struct meter_counter *meter_counter_of(struct meter *m, const char *name,
     return item_of(m, METER_COUNTER, name, tags);
 }
 
-void meter_counter_add(struct meter_counter *c, uint64_t more)
-{
-    if (c) {
-        cell_count(&c->item, more);
-    }
-}
-
 struct meter_timer *meter_timer_of(struct meter *m, const char *name,
                                    const struct meter_tag *tags)
 {
@@ -207,18 +183,6 @@ struct meter_timer *meter_percentile_timer_of(struct meter *m, const char *name,
     return item_of(m, METER_PERCENTILE_TIMER, name, tags);
 }
 
-void meter_timer_add_ns(struct meter_timer *t, int64_t ns)
-{
-    if (t) {
-        cell_record(&t->item, (uint64_t)MAX(ns, INT64_C(0)));
-    }
-}
-
-void meter_timer_add_us(struct meter_timer *t, int64_t us)
-{
-    meter_timer_add_ns(t, CLAMP(us, INT64_C(0), INT64_MAX / 1000) * 1000);
-}
-
 struct meter_summary *meter_summary_of(struct meter *m, const char *name,
                                        const struct meter_tag *tags)
 {
@@ -229,13 +193,6 @@ struct meter_summary *meter_percentile_summary_of(struct meter *m, const char *n
                                                   const struct meter_tag *tags)
 {
     return item_of(m, METER_PERCENTILE_SUMMARY, name, tags);
-}
-
-void meter_summary_add(struct meter_summary *s, int64_t amount)
-{
-    if (s) {
-        cell_record(&s->item, (uint64_t)CLAMP(amount, INT64_C(0), INT64_C(1) << 53));
-    }
 }
 
 // --- what is set ------------------------------------------------------------------------------------

@@ -128,11 +128,11 @@ async function npm_ci(folder) {
   return good;
 }
 
-async function build(name, options) {
+async function build(name, options, targets = []) {
   const dir = path.join(root, 'build', name);
   if (!existsSync(path.join(dir, 'build.ninja')) &&
       !(await step(`configure ${name}`, ['meson', 'setup', dir, ...options]))) return false;
-  return step(`build ${name}`, ['ninja', '-C', dir, '-j', String(cores)], { timeout_s: 1200 });
+  return step(`build ${name}`, ['ninja', '-C', dir, '-j', String(cores), ...targets], { timeout_s: 1200 });
 }
 
 // cmocka's TAP with the program's name. What it skips is "not ok 3 # SKIP test"; the reason was said in a line before.
@@ -237,6 +237,16 @@ async function main() {
   if (asan) {
     await suite('unit', 'fast', () => unit_tests('build/asan'));
     await suite('fuzz-corpus', 'fast', () => fuzz_corpus(path.join(root, 'build/asan')));
+  }
+  // What threads share without locks is looked at by ThreadSanitizer.
+  if (ranks[level] >= ranks.full && (!only || 'tsan'.includes(only))) {
+    const program = 'src/meter/meter_threads_test';
+    if (await build('tsan', ['-Dbuildtype=debugoptimized', '-Db_sanitize=thread', '-Dtests=enabled'], [program])) {
+      await suite('tsan', 'full', async () => {
+        const { code, out } = await run([path.join(root, 'build/tsan', program)], { extra: { CMOCKA_MESSAGE_OUTPUT: 'TAP', TSAN_OPTIONS: 'halt_on_error=1' } });
+        return { code, out: tap_lines('meter_threads', out) };
+      });
+    }
   }
   let pages = true;
   if (existsSync(path.join(root, 'ui/package-lock.json'))) {
