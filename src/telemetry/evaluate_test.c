@@ -3,7 +3,7 @@
 // The evaluator against a naive one: random questions over random series, each answered a second time by
 // loops that follow the reference word by word, value by value. Only the store below is not the real one:
 // a list of series that a scan walks.
-#include "telemetry/telemetry.h"
+#include "telemetry/made_series.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -13,147 +13,7 @@
 
 #include <cmocka.h>
 
-#define STEP   60000
-#define POINTS 48
-#define LEAD   16 // before the span, for :offset
-#define SERIES 14
-#define KEYS   3
-#define LINES  64
-#define START  (INT64_C(1420070400000) + 7 * STEP)
-
-// --- a store ----------------------------------------------------------------------------------
-
-struct series {
-    const char *name;
-    const char *key[KEYS]; // of k0, k1, k2; NULL: it has none
-    double v[LEAD + POINTS];
-};
-
-static uint64_t random_state;
-
-static unsigned draw(unsigned below)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (unsigned)((random_state >> 11) % below);
-}
-
-static struct series all[SERIES];
-static const char *const key_names[KEYS] = {"k0", "k1", "k2"};
-
-static void fill_store(void)
-{
-    static const char *const names[] = {"m0", "m1"};
-    static const char *const values[] = {"x", "y", "z"};
-    for (int i = 0; i < SERIES; i++) {
-        all[i].name = names[draw(2)];
-        for (int k = 0; k < KEYS; k++) {
-            all[i].key[k] = draw(6) ? values[draw(3)] : NULL;
-        }
-        unsigned gaps = draw(4);
-        for (int t = 0; t < LEAD + POINTS; t++) {
-            all[i].v[t] = draw(8) < gaps ? (double)NAN
-                          : draw(5) == 0 ? 0
-                                         : (double)draw(2000) / 8 - 60;
-        }
-    }
-}
-
-int64_t telemetry_step_ms(const struct telemetry *t)
-{
-    (void)t;
-    return STEP;
-}
-
-static const char *value_of(const struct series *s, struct str key)
-{
-    if (str_eq_c(key, "name")) {
-        return s->name;
-    }
-    for (int k = 0; k < KEYS; k++) {
-        if (str_eq_c(key, key_names[k])) {
-            return s->key[k];
-        }
-    }
-    return NULL;
-}
-
-static bool fits(const struct telemetry_match *m, const struct series *s)
-{
-    const char *v = m->key.data ? value_of(s, m->key) : NULL;
-    char first[16] = "";
-    if (m->value_count) {
-        assert_int_equal(str_copy(first, sizeof first, m->values[0]), 0);
-    }
-    int c = v ? strcmp(v, first) : 0;
-    switch (m->op) {
-    case TELEMETRY_MATCH_ALL:
-        return true;
-    case TELEMETRY_MATCH_NONE:
-        return false;
-    case TELEMETRY_MATCH_HAS:
-        return v != NULL;
-    case TELEMETRY_MATCH_IN:
-        for (size_t i = 0; v && i < m->value_count; i++) {
-            if (str_eq_c(m->values[i], v)) {
-                return true;
-            }
-        }
-        return false;
-    case TELEMETRY_MATCH_RE:
-    case TELEMETRY_MATCH_REIC:
-        return v != NULL;
-    case TELEMETRY_MATCH_LT:
-        return v && c < 0;
-    case TELEMETRY_MATCH_LE:
-        return v && c <= 0;
-    case TELEMETRY_MATCH_GT:
-        return v && c > 0;
-    case TELEMETRY_MATCH_GE:
-        return v && c >= 0;
-    case TELEMETRY_MATCH_AND:
-        return fits(m->left, s) && fits(m->right, s);
-    case TELEMETRY_MATCH_OR:
-        return fits(m->left, s) || fits(m->right, s);
-    case TELEMETRY_MATCH_NOT:
-        return !fits(m->left, s);
-    }
-    return false;
-}
-
-int telemetry_scan(struct telemetry *t, const struct telemetry_match *m,
-                   const struct telemetry_span *span, telemetry_visit_f *visit,
-                   void *user)
-{
-    (void)t;
-    for (int i = 0; i < SERIES; i++) {
-        struct telemetry_tag tags[1 + KEYS];
-        size_t n = 0;
-        double v[POINTS];
-        bool any = false;
-        if (!fits(m, &all[i])) {
-            continue;
-        }
-        for (int k = 0; k < KEYS; k++) {
-            if (all[i].key[k]) {
-                tags[n++] =
-                    (struct telemetry_tag){str_of(key_names[k]), str_of(all[i].key[k])};
-            }
-        }
-        tags[n++] = (struct telemetry_tag){STR("name"), str_of(all[i].name)};
-        for (size_t k = 0; k < span->count; k++) {
-            int64_t at = (span->start_ms - START) / STEP + (int64_t)k + LEAD;
-            v[k] = at >= 0 && at < LEAD + POINTS ? all[i].v[at] : (double)NAN;
-            any = any || !isnan(v[k]);
-        }
-        struct telemetry_view view = {.tags = {tags, n}, .values = v};
-        if (any) {
-            TRY(visit(user, &view));
-        }
-    }
-    return 0;
-}
+#define LINES 64
 
 // --- questions --------------------------------------------------------------------------------
 
@@ -167,8 +27,7 @@ enum what {
     REGROUP,
     OVER_TIME,
     STAT,
-    FILTER,
-    PICK
+    FILTER
 };
 
 struct ask {
@@ -198,10 +57,10 @@ static const struct ask *ask_data(bool grouped, unsigned by)
     static const char *const names[] = {"m0", "m1", "none"};
     static const char *const values[] = {"x", "y", "z"};
     struct ask *a = fresh(DATA);
-    a->word = words[draw(4)];
-    a->name = names[draw(8) ? draw(2) : 2];
-    a->value = draw(3) ? NULL : values[draw(3)];
-    a->n = draw(3) ? 0 : (int)draw(LEAD); // offset in steps
+    a->word = words[made_draw(4)];
+    a->name = names[made_draw(8) ? made_draw(2) : 2];
+    a->value = made_draw(3) ? NULL : values[made_draw(3)];
+    a->n = made_draw(3) ? 0 : (int)made_draw(MADE_LEAD); // offset in steps
     a->grouped = grouped;
     a->by = by;
     return a;
@@ -216,12 +75,12 @@ static const struct ask *ask_over_time(int depth, bool grouped, unsigned by)
                                         "rolling-max",  "rolling-sum",   "trend",
                                         "rolling-mean", "des",           "sdes"};
     struct ask *a = fresh(OVER_TIME);
-    int which = (int)draw(12);
+    int which = (int)made_draw(12);
     a->word = words[which];
-    a->n = 1 + (int)draw(which == 8 ? 9 : 7);
-    a->m = 1 + (int)draw((unsigned)a->n);
-    a->x = (1 + draw(9)) / 10.0;
-    a->y = (1 + draw(9)) / 10.0;
+    a->n = 1 + (int)made_draw(which == 8 ? 9 : 7);
+    a->m = 1 + (int)made_draw((unsigned)a->n);
+    a->x = (1 + made_draw(9)) / 10.0;
+    a->y = (1 + made_draw(9)) / 10.0;
     a->grouped = grouped;
     a->by = by;
     a->a = ask(depth - 1, grouped, by);
@@ -237,31 +96,31 @@ static const struct ask *ask_lines(int depth, bool grouped, unsigned by)
                                        "ge",   "lt",   "le",  "fadd", "fsub",
                                        "fmul", "fdiv", "and", "or",   "pow"};
     struct ask *a;
-    switch (draw(6)) {
+    switch (made_draw(6)) {
     case 0:
         a = fresh(UNARY);
-        a->word = ones[draw(6)];
-        a->x = (double)draw(100) - 50;
+        a->word = ones[made_draw(6)];
+        a->x = (double)made_draw(100) - 50;
         a->a = ask(depth - 1, grouped, by);
         break;
     case 1:
         return ask_over_time(depth, grouped, by);
     case 2:
         a = fresh(STAT);
-        a->word = stats[draw(6)];
+        a->word = stats[made_draw(6)];
         a->a = ask(depth - 1, grouped, by);
         break;
     case 3:
         a = fresh(FILTER);
         a->a = ask(depth - 1, grouped, by);
-        a->b = ask(depth - 1, grouped && draw(2), by);
+        a->b = ask(depth - 1, grouped && made_draw(2), by);
         break;
     default:
         a = fresh(BINARY);
-        a->word = twos[draw(15)];
+        a->word = twos[made_draw(15)];
         a->a = ask(depth - 1, grouped, by);
-        a->b = ask(depth - 1, grouped && draw(2), by);
-        if (draw(2)) {
+        a->b = ask(depth - 1, grouped && made_draw(2), by);
+        if (made_draw(2)) {
             const struct ask *c = a->a;
             a->a = a->b;
             a->b = c;
@@ -276,23 +135,23 @@ static const struct ask *ask(int depth, bool grouped, unsigned by)
 {
     static const char *const folds[] = {"sum", "count", "min", "max"};
     struct ask *a;
-    if (depth == 0 || draw(6) == 0) {
-        if (!grouped && draw(3) == 0) {
-            a = fresh(draw(2) ? NUMBER : HOUR);
-            a->x = (double)draw(100) / 4 - 5;
+    if (depth == 0 || made_draw(6) == 0) {
+        if (!grouped && made_draw(3) == 0) {
+            a = fresh(made_draw(2) ? NUMBER : HOUR);
+            a->x = (double)made_draw(100) / 4 - 5;
             return a;
         }
         return ask_data(grouped, by);
     }
-    if (!grouped && draw(3) == 0) {
+    if (!grouped && made_draw(3) == 0) {
         a = fresh(AGGREGATE);
-        a->word = folds[draw(4)];
-        a->a = ask(depth - 1, true, 1 + draw(7));
+        a->word = folds[made_draw(4)];
+        a->a = ask(depth - 1, true, 1 + made_draw(7));
         return a;
     }
-    if (grouped && by != 7 && draw(5) == 0) {
+    if (grouped && by != 7 && made_draw(5) == 0) {
         a = fresh(REGROUP);
-        a->word = folds[draw(4)];
+        a->word = folds[made_draw(4)];
         a->grouped = true;
         a->by = by;
         a->a = ask_data(true, 7);
@@ -304,9 +163,9 @@ static const struct ask *ask(int depth, bool grouped, unsigned by)
 static void write_by(unsigned by, struct buf *out)
 {
     buf_cstr(out, ",(,");
-    for (int k = 0; k < KEYS; k++) {
+    for (int k = 0; k < MADE_KEYS; k++) {
         if (by >> k & 1) {
-            buf_printf(out, "%s,", key_names[k]);
+            buf_printf(out, "%s,", made_keys[k]);
         }
     }
     buf_cstr(out, "),:by");
@@ -382,17 +241,14 @@ static void write_ask(const struct ask *a, struct buf *out)
     case FILTER:
         buf_cstr(out, ",:filter");
         return;
-    case PICK:
-        buf_printf(out, ",max,%d,:topk", a->n);
-        return;
     }
 }
 
 // --- the naive answer -------------------------------------------------------------------------
 
 struct nline {
-    const char *key[KEYS];
-    double v[POINTS];
+    const char *key[MADE_KEYS];
+    double v[MADE_POINTS];
 };
 struct nlines {
     int count;
@@ -405,12 +261,12 @@ static bool text_eq(const char *a, const char *b)
 }
 
 // The line of those keys, made where there is none.
-static struct nline *line_for(struct nlines *out, const char *const key[KEYS],
+static struct nline *line_for(struct nlines *out, const char *const key[MADE_KEYS],
                               unsigned by)
 {
     for (int i = 0; i < out->count; i++) {
         bool same = true;
-        for (int k = 0; k < KEYS; k++) {
+        for (int k = 0; k < MADE_KEYS; k++) {
             same = same && (!(by >> k & 1) || text_eq(out->list[i].key[k], key[k]));
         }
         if (same) {
@@ -418,10 +274,10 @@ static struct nline *line_for(struct nlines *out, const char *const key[KEYS],
         }
     }
     struct nline *l = &out->list[out->count++];
-    for (int k = 0; k < KEYS; k++) {
+    for (int k = 0; k < MADE_KEYS; k++) {
         l->key[k] = by >> k & 1 ? key[k] : NULL;
     }
-    for (int t = 0; t < POINTS; t++) {
+    for (int t = 0; t < MADE_POINTS; t++) {
         l->v[t] = (double)NAN;
     }
     return l;
@@ -444,9 +300,9 @@ static double fold(const char *word, double into, double v)
                                   : (v > into ? v : into);
 }
 
-static bool has_all(const char *const key[KEYS], unsigned by)
+static bool has_all(const char *const key[MADE_KEYS], unsigned by)
 {
-    for (int k = 0; k < KEYS; k++) {
+    for (int k = 0; k < MADE_KEYS; k++) {
         if ((by >> k & 1) && !key[k]) {
             return false;
         }
@@ -456,7 +312,7 @@ static bool has_all(const char *const key[KEYS], unsigned by)
 
 static void no_data(struct nlines *out)
 {
-    static const char *const none[KEYS] = {0};
+    static const char *const none[MADE_KEYS] = {0};
     line_for(out, none, 0);
 }
 
@@ -464,23 +320,23 @@ static void naive(const struct ask *a, struct nlines *out);
 
 static void naive_data(const struct ask *a, struct nlines *out)
 {
-    for (int i = 0; i < SERIES; i++) {
-        const struct series *s = &all[i];
+    for (int i = 0; i < MADE_SERIES; i++) {
+        const struct made_series *s = &made_series[i];
         bool any = false;
         if (strcmp(s->name, a->name) != 0 ||
             (a->value && !(s->key[1] && strcmp(s->key[1], a->value) >= 0)) ||
             (a->grouped && !has_all(s->key, a->by))) {
             continue;
         }
-        for (int t = 0; t < POINTS; t++) {
-            any = any || !isnan(s->v[LEAD + t - a->n]);
+        for (int t = 0; t < MADE_POINTS; t++) {
+            any = any || !isnan(s->v[MADE_LEAD + t - a->n]);
         }
         if (!any) {
             continue;
         }
         struct nline *l = line_for(out, s->key, a->grouped ? a->by : 0);
-        for (int t = 0; t < POINTS; t++) {
-            l->v[t] = fold(a->word, l->v[t], s->v[LEAD + t - a->n]);
+        for (int t = 0; t < MADE_POINTS; t++) {
+            l->v[t] = fold(a->word, l->v[t], s->v[MADE_LEAD + t - a->n]);
         }
     }
     if (out->count == 0 && !a->grouped) {
@@ -576,25 +432,25 @@ static void smoothed(const struct ask *a, const double *v, int from, int to, dou
 
 static void naive_over_time(const struct ask *a, double *v)
 {
-    double out[POINTS], said[POINTS];
+    double out[MADE_POINTS], said[MADE_POINTS];
     if (!strcmp(a->word, "des")) {
-        smoothed(a, v, 0, POINTS, out);
+        smoothed(a, v, 0, MADE_POINTS, out);
     } else if (!strcmp(a->word, "sdes")) {
-        int64_t first = START / STEP;
+        int64_t first = MADE_START / MADE_STEP;
         int wait = (int)((a->n - first % a->n) % a->n);
-        for (int t = 0; t < POINTS; t++) {
+        for (int t = 0; t < MADE_POINTS; t++) {
             out[t] = (double)NAN;
         }
         // Each speaks for one turn, having learnt in the turn before.
-        for (int turn = wait; turn + a->n < POINTS; turn += a->n) {
-            int end = turn + 2 * a->n < POINTS ? turn + 2 * a->n : POINTS;
+        for (int turn = wait; turn + a->n < MADE_POINTS; turn += a->n) {
+            int end = turn + 2 * a->n < MADE_POINTS ? turn + 2 * a->n : MADE_POINTS;
             smoothed(a, v, turn, end, said);
             for (int t = turn + a->n; t < end; t++) {
                 out[t] = said[t];
             }
         }
     } else {
-        for (int t = 0; t < POINTS; t++) {
+        for (int t = 0; t < MADE_POINTS; t++) {
             out[t] = look_back(a, v, t);
         }
     }
@@ -605,7 +461,7 @@ static void naive_stat(const struct ask *a, double *v)
 {
     double total = 0, max = (double)NAN, min = (double)NAN, last = (double)NAN;
     int n = 0;
-    for (int t = 0; t < POINTS; t++) {
+    for (int t = 0; t < MADE_POINTS; t++) {
         if (!isnan(v[t])) {
             total += v[t];
             n++;
@@ -614,7 +470,7 @@ static void naive_stat(const struct ask *a, double *v)
             last = v[t];
         }
     }
-    for (int t = 0; t < POINTS; t++) {
+    for (int t = 0; t < MADE_POINTS; t++) {
         v[t] = !strcmp(a->word, "avg")     ? total / n
                : !strcmp(a->word, "max")   ? max
                : !strcmp(a->word, "min")   ? min
@@ -629,7 +485,7 @@ static const struct nline *other_of(const struct ask *b, const struct nlines *li
 {
     for (int i = 0; i < lines->count; i++) {
         bool same = true;
-        for (int k = 0; k < KEYS; k++) {
+        for (int k = 0; k < MADE_KEYS; k++) {
             bool matters = b->grouped && (b->by >> k & 1);
             same = same && (!matters || text_eq(lines->list[i].key[k], l->key[k]));
         }
@@ -653,7 +509,7 @@ static void naive_pair(const struct ask *a, struct nlines *out)
         bool keep = other != NULL;
         if (a->what == FILTER && other) {
             keep = false;
-            for (int t = 0; t < POINTS; t++) {
+            for (int t = 0; t < MADE_POINTS; t++) {
                 keep = keep || (!isnan(other->v[t]) && fabs(other->v[t]) > 1e-12);
             }
         }
@@ -662,7 +518,7 @@ static void naive_pair(const struct ask *a, struct nlines *out)
         }
         struct nline *l = &out->list[out->count++];
         *l = *one;
-        for (int t = 0; a->what == BINARY && t < POINTS; t++) {
+        for (int t = 0; a->what == BINARY && t < MADE_POINTS; t++) {
             l->v[t] = naive_two(a->word, left ? one->v[t] : other->v[t],
                                 left ? other->v[t] : one->v[t]);
         }
@@ -674,16 +530,16 @@ static void naive_pair(const struct ask *a, struct nlines *out)
 static void naive(const struct ask *a, struct nlines *out)
 {
     struct nlines *in;
-    static const char *const none[KEYS] = {0};
+    static const char *const none[MADE_KEYS] = {0};
     switch (a->what) {
     case DATA:
         naive_data(a, out);
         return;
     case NUMBER:
     case HOUR:
-        for (int t = 0; t < POINTS; t++) {
+        for (int t = 0; t < MADE_POINTS; t++) {
             line_for(out, none, 0)->v[t] =
-                a->what == NUMBER ? a->x : (double)((START / STEP + t) % 60);
+                a->what == NUMBER ? a->x : (double)((MADE_START / MADE_STEP + t) % 60);
         }
         return;
     case BINARY:
@@ -696,7 +552,7 @@ static void naive(const struct ask *a, struct nlines *out)
         naive(a->a, in);
         for (int i = 0; i < in->count; i++) {
             struct nline *l = line_for(out, in->list[i].key, a->grouped ? a->by : 0);
-            for (int t = 0; t < POINTS; t++) {
+            for (int t = 0; t < MADE_POINTS; t++) {
                 l->v[t] = fold(a->word, l->v[t], in->list[i].v[t]);
             }
         }
@@ -708,12 +564,11 @@ static void naive(const struct ask *a, struct nlines *out)
     case UNARY:
     case OVER_TIME:
     case STAT:
-    case PICK:
         break;
     }
     naive(a->a, out);
     for (int i = 0; i < out->count; i++) {
-        for (int t = 0; a->what == UNARY && t < POINTS; t++) {
+        for (int t = 0; a->what == UNARY && t < MADE_POINTS; t++) {
             out->list[i].v[t] = naive_one(a, out->list[i].v[t]);
         }
         if (a->what == OVER_TIME) {
@@ -738,13 +593,13 @@ static bool near(double a, double b)
 static bool same_keys(const struct ask *a, const struct telemetry_line *l,
                       const struct nline *n)
 {
-    for (int k = 0; k < KEYS; k++) {
+    for (int k = 0; k < MADE_KEYS; k++) {
         if (!a->grouped || !(a->by >> k & 1)) {
             continue;
         }
         struct str has = {0};
         for (size_t i = 0; i < l->tags.count; i++) {
-            if (str_eq_c(l->tags.list[i].key, key_names[k])) {
+            if (str_eq_c(l->tags.list[i].key, made_keys[k])) {
                 has = l->tags.list[i].value;
             }
         }
@@ -761,7 +616,7 @@ static void compare(const struct ask *a, const char *text)
     const struct telemetry_expr *e;
     struct telemetry_answer answer;
     const struct telemetry_span span = {
-        .start_ms = START, .step_ms = STEP, .count = POINTS};
+        .start_ms = MADE_START, .step_ms = MADE_STEP, .count = MADE_POINTS};
     struct nlines *want = calloc(1, sizeof *want);
     assert_non_null(want);
     naive(a, want);
@@ -781,7 +636,7 @@ static void compare(const struct ask *a, const char *text)
         if (!n) {
             fail_msg("%s\nno line for %.*s", text, STR_ARG(answer.lines[i].label));
         }
-        for (int t = 0; n && t < POINTS; t++) {
+        for (int t = 0; n && t < MADE_POINTS; t++) {
             if (!near(answer.lines[i].values[t], n->v[t])) {
                 fail_msg("%s\n%.*s at %d: %.17g, not %.17g", text,
                          STR_ARG(answer.lines[i].label), t, answer.lines[i].values[t],
@@ -796,11 +651,11 @@ static void answers_as_the_naive_one(void **state)
 {
     (void)state;
     for (unsigned round = 0; round < 3000; round++) {
-        random_state = (round + 1) * UINT64_C(0x9e3779b97f4a7c15);
-        fill_store();
+        made_random = (round + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        made_fill();
         pooled = 0;
-        bool grouped = draw(2);
-        const struct ask *a = ask(1 + (int)draw(4), grouped, 1 + draw(7));
+        bool grouped = made_draw(2);
+        const struct ask *a = ask(1 + (int)made_draw(4), grouped, 1 + made_draw(7));
         AUTO(buf_free) struct buf text = {0};
         write_ask(a, &text);
         compare(a, text.data);
