@@ -33,6 +33,13 @@ struct grid_value {
     double value;
 };
 
+// Windows of `slots` slots begin behind a multiple of that, so that coarser slots end where windows do. The first
+// slot of the one that has `slot`.
+static inline int64_t grid_window(int64_t slot, int64_t slots)
+{
+    return slot - (slot - 1) % slots;
+}
+
 // The number of the slot that `at_ms` falls into.
 static inline int64_t grid_slot(int64_t at_ms, int64_t step_ms)
 {

@@ -79,11 +79,6 @@ struct grid_state *head_state_locked(struct head *h, uint32_t series)
 
 // --- windows ------------------------------------------------------------------------------------
 
-static int64_t window_start(int64_t slot)
-{
-    return slot - slot % HEAD_SLOTS; // slots are positive
-}
-
 static int add_window(struct head *h, int64_t first, size_t place)
 {
     TRY(vec_reserve(&h->open, h->open.len + 1));
@@ -100,7 +95,7 @@ static int add_window(struct head *h, int64_t first, size_t place)
 
 static int window_of(struct head *h, int64_t slot, struct head_window **ret)
 {
-    int64_t first = window_start(slot);
+    int64_t first = grid_window(slot, HEAD_SLOTS);
     size_t place = h->open.len; // nearly always the last or the one before
     while (place > 0 && h->open.data[place - 1]->first > first) {
         place--;
@@ -226,6 +221,9 @@ int head_take_locked(struct head *h, const struct head_bounds *b,
     int n = grid_take(s, h->step_ms, sample->at_ms, sample->value, out);
     for (int i = 0; i < n; i++) {
         double *at;
+        if (out[i].slot < 1) {
+            continue;
+        }
         TRY(row_of(h, sample->series, out[i].slot, &at));
         double value =
             s->dstype == TELEMETRY_SUM && !isnan(*at) ? *at + out[i].value : out[i].value;

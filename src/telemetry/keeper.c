@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "telemetry/series_parts.h"
+#include "telemetry/tend.h"
 
 #include <time.h>
 
-#define EACH_S 1
+#define EACH_S     1
+#define IDLE_US    10000000
+#define HEAD_BYTES (512U << 20)
+
+// Windows that nobody wrote to since then are frozen: while an import goes on, and there is memory, they
+// gather what comes.
+static int64_t idle_since(struct telemetry *t)
+{
+    pthread_mutex_lock(&t->head.lock);
+    bool full = t->head.bytes > HEAD_BYTES;
+    pthread_mutex_unlock(&t->head.lock);
+    return full ? INT64_MAX : clock_mono_us() - IDLE_US;
+}
 
 static void *keep(void *user)
 {
@@ -18,7 +30,9 @@ static void *keep(void *user)
         }
         pthread_mutex_unlock(&t->keeper_lock);
         // Whether it can be written is told to those who append.
-        (void)journal_sync(t->journal);
+        if (journal_sync(t->journal) == 0) {
+            (void)tend(t, idle_since(t));
+        }
         pthread_mutex_lock(&t->keeper_lock);
     }
     pthread_mutex_unlock(&t->keeper_lock);

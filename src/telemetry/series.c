@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "telemetry/series_parts.h"
+#include "telemetry/roster.h"
+#include "telemetry/tend.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,6 +65,9 @@ static int take_config(struct telemetry *t, const struct telemetry_config *c)
     t->config.max_series = c->max_series ? c->max_series : 2000000;
     t->config.max_series_per_name =
         c->max_series_per_name ? c->max_series_per_name : 100000;
+    FAIL_IF(c->precision_bits > 53 || (c->precision_bits > 0 && c->precision_bits < 16),
+            ERR_INVALID, "%u bits of a value", c->precision_bits);
+    t->config.precision_bits = c->precision_bits ? c->precision_bits : 40;
     t->step_ms = t->tiers[0].step_ms;
     TRY(cstr_dup(&t->dir, c->dir));
     t->config.dir = t->dir;
@@ -97,6 +101,9 @@ int telemetry_open(struct telemetry **ret, const struct telemetry_config *c)
     TRY(hold_folder(t));
     TRY(index_new(&t->index));
     TRY(head_init(&t->head, t->step_ms));
+    TRY(tend_windows(t));
+    TRY(roster_read(t));
+    TRY(tend_open(t));
     TRY(series_log_open(t));
     TRY(keeper_start(t));
     *ret = TAKE(t);
@@ -111,6 +118,10 @@ void telemetry_close(struct telemetry **tp)
     }
     keeper_stop(t);
     journal_close(&t->journal);
+    vec_for_each (b, &t->blocks) {
+        block_unref(b);
+    }
+    vec_free(&t->blocks);
     head_free(&t->head);
     index_free(&t->index);
     vec_for_each (told, &t->told) {
@@ -261,7 +272,7 @@ int telemetry_append(struct telemetry *t, const struct telemetry_sample *samples
                      size_t count, size_t *ret_refused)
 {
     int64_t now = series_now(t), now_us = clock_mono_us();
-    const struct head_bounds bounds = {
+    struct head_bounds bounds = {
         .oldest_ms = MAX(now - t->tiers[0].keep_ms, INT64_C(1)),
         .recent_ms = now - 2 * t->step_ms,
         .newest_ms = MIN(now + 2 * t->step_ms, SERIES_LATEST_MS),
@@ -274,6 +285,7 @@ int telemetry_append(struct telemetry *t, const struct telemetry_sample *samples
         int err = 0;
         pthread_mutex_lock(&t->head.lock);
         t->head.now_us = now_us;
+        bounds.oldest_ms = MAX(bounds.oldest_ms, t->rolled_until_ms[0] + 1);
         for (size_t i = 0; i < n && err >= 0; i++) {
             err = head_take_locked(&t->head, &bounds, &samples[at + i]);
             taken |= (uint64_t)(err == 1) << i;
@@ -305,7 +317,7 @@ int telemetry_settle(struct telemetry *t, int64_t until_ms)
         series_log_visible(t, t->head.visible);
     }
     pthread_mutex_unlock(&t->head.lock);
-    return 0;
+    return tend(t, INT64_MAX);
 }
 
 // --- names and numbers ------------------------------------------------------------------------------
@@ -337,6 +349,7 @@ struct telemetry_stats telemetry_stats(struct telemetry *t)
     pthread_mutex_lock(&t->head.lock);
     s.samples = t->head.samples;
     s.refused = t->head.refused;
+    s.disk_bytes = t->disk_bytes + t->roster_bytes;
     s.memory_bytes = t->head.bytes + index_bytes(t->index);
     pthread_mutex_unlock(&t->head.lock);
     pthread_mutex_lock(&t->told_lock);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define SAMPLES_AT_ONCE 64
+#define STATES_AT_ONCE  256
 #define SAMPLE_BYTES    (2 * PACK_VARINT_MAX + 8)
 
 // --- writing --------------------------------------------------------------------------------------
@@ -53,6 +54,71 @@ void series_log_visible(struct telemetry *t, int64_t slot)
     journal_add(t->journal, SERIES_RECORD_VISIBLE, buf_view(&b));
 }
 
+static void add_state(struct telemetry *t, uint32_t series, struct buf *out)
+{
+    const struct grid_state *s = head_state_locked(&t->head, series);
+    if (s->last_ms == GRID_NEVER) {
+        return;
+    }
+    pack_varint(out, series);
+    pack_u64(out, (uint64_t)s->last_ms);
+    pack_u64(out, (uint64_t)s->rated_ms);
+    pack_double(out, s->last);
+    pack_double(out, s->weighted);
+}
+
+static void add_row(const struct head_window *w, uint32_t series, struct buf *out)
+{
+    const double *row = head_row(w, series);
+    uint32_t there = 0;
+    for (int i = 0; row && i < HEAD_SLOTS; i++) {
+        there |= (uint32_t)!isnan(row[i]) << i;
+    }
+    if (there == 0) {
+        return;
+    }
+    pack_varint(out, series);
+    pack_varint(out, (uint64_t)w->first);
+    pack_u32(out, there);
+    for (; there; there &= there - 1) {
+        pack_double(out, row[__builtin_ctz(there)]);
+    }
+}
+
+// Piece by piece: who appends in between has what it appends behind the piece, in the log as in memory.
+int series_log_state(struct telemetry *t)
+{
+    AUTO(buf_free) struct buf states = {0}, rows = {0};
+    uint32_t count = index_numbers(t->index);
+    for (uint32_t at = 0; at < count; at += STATES_AT_ONCE) {
+        buf_clear(&states);
+        buf_clear(&rows);
+        pthread_mutex_lock(&t->head.lock);
+        for (uint32_t s = at; s < MIN(at + STATES_AT_ONCE, count); s++) {
+            add_state(t, s, &states);
+            vec_for_each (w, &t->head.open) {
+                add_row(*w, s, &rows);
+            }
+        }
+        int err = states.err < 0 ? states.err : rows.err;
+        if (err == 0 && states.len > 0) {
+            journal_add(t->journal, SERIES_RECORD_STATES, buf_view(&states));
+        }
+        if (err == 0 && rows.len > 0) {
+            journal_add(t->journal, SERIES_RECORD_ROWS, buf_view(&rows));
+        }
+        pthread_mutex_unlock(&t->head.lock);
+        TRY(err);
+        TRY(journal_flush_if_full(t->journal));
+    }
+    pthread_mutex_lock(&t->head.lock);
+    if (t->head.visible > 0) {
+        series_log_visible(t, t->head.visible);
+    }
+    pthread_mutex_unlock(&t->head.lock);
+    return journal_check(t->journal);
+}
+
 // --- reading --------------------------------------------------------------------------------------
 // A record whose checksum is right but that makes no sense was written by a program that is not this one:
 // what of it cannot be is left out.
@@ -74,7 +140,7 @@ int series_read_tags(struct unpack *u, struct telemetry_tag ret[INDEX_TAGS_MAX],
 }
 
 // Numbers that nothing describes any more.
-static int skip_to(struct telemetry *t, uint32_t number)
+int series_skip_to(struct telemetry *t, uint32_t number)
 {
     index_lock_write(t->index);
     int err = index_skip_locked(t->index, number);
@@ -94,7 +160,7 @@ int series_restore(struct telemetry *t, uint32_t number, uint8_t dstype,
         dstype > TELEMETRY_SUM) {
         return 0;
     }
-    TRY(skip_to(t, number));
+    TRY(series_skip_to(t, number));
     index_lock_write(t->index);
     int err = index_find_locked(t->index, tags) != INDEX_NONE
                   ? index_skip_locked(t->index, number + 1)
@@ -137,6 +203,43 @@ static int read_samples(struct telemetry *t, struct unpack *u)
     return 0;
 }
 
+static int read_states(struct telemetry *t, struct unpack *u)
+{
+    while (unpack_left(u) > 0) {
+        uint64_t series = unpack_varint(u);
+        struct grid_state s = {.last_ms = (int64_t)unpack_u64(u)};
+        s.rated_ms = (int64_t)unpack_u64(u);
+        s.last = unpack_double(u);
+        s.weighted = unpack_double(u);
+        if (u->bad || s.last_ms > SERIES_LATEST_MS || s.rated_ms > SERIES_LATEST_MS) {
+            return 0;
+        }
+        if (series < t->head.series) {
+            struct grid_state *at = head_state_locked(&t->head, (uint32_t)series);
+            s.dstype = at->dstype;
+            *at = s;
+        }
+    }
+    return 0;
+}
+
+static int read_rows(struct telemetry *t, struct unpack *u)
+{
+    while (unpack_left(u) > 0) {
+        uint64_t series = unpack_varint(u), first = unpack_varint(u);
+        uint32_t there = unpack_u32(u);
+        for (; there && !u->bad; there &= there - 1) {
+            uint64_t slot = first + (unsigned)__builtin_ctz(there);
+            double value = unpack_double(u);
+            if (!u->bad && isfinite(value) && series < t->head.series && slot > 0 &&
+                slot <= (uint64_t)(SERIES_LATEST_MS / t->step_ms)) {
+                TRY(head_put_locked(&t->head, (uint32_t)series, (int64_t)slot, value));
+            }
+        }
+    }
+    return 0;
+}
+
 static int read_record(void *user, uint8_t type, struct str payload)
 {
     struct telemetry *t = user;
@@ -146,6 +249,12 @@ static int read_record(void *user, uint8_t type, struct str payload)
     }
     if (type == SERIES_RECORD_SAMPLES) {
         return read_samples(t, &u);
+    }
+    if (type == SERIES_RECORD_STATES) {
+        return read_states(t, &u);
+    }
+    if (type == SERIES_RECORD_ROWS) {
+        return read_rows(t, &u);
     }
     if (type == SERIES_RECORD_VISIBLE) {
         int64_t slot = (int64_t)unpack_u64(&u);

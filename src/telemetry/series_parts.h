@@ -11,6 +11,7 @@
 #ifndef TELEMETRY_SERIES_PARTS_H
 #define TELEMETRY_SERIES_PARTS_H
 
+#include "telemetry/block.h"
 #include "telemetry/head.h"
 #include "telemetry/index.h"
 #include "telemetry/journal.h"
@@ -27,6 +28,8 @@ enum series_record {
     SERIES_RECORD_ROWS        // values of open windows, as they are here
 };
 
+typedef VEC(struct block *) block_list;
+
 struct series_told { // that a name has too many series
     char *name;      // NULL: all together
     int64_t at_ms;
@@ -39,7 +42,12 @@ struct telemetry {
     int64_t step_ms;
     int lock_fd;
 
+    int64_t windows[SERIES_TIERS_MAX]; // slots of a window, see tend.h
+
     struct index *index;
+    block_list blocks; // by number; guarded by the head's lock, as the two below
+    uint64_t disk_bytes;
+    int64_t rolled_until_ms[SERIES_TIERS_MAX]; // what is older went to the next tier
     struct head head;
     struct journal *journal;
 
@@ -47,7 +55,10 @@ struct telemetry {
     VEC(struct series_told) told;
     uint64_t over_limit;
 
-    pthread_mutex_t work;
+    pthread_mutex_t work; // guards these three
+    uint64_t next_block, roster_bytes;
+    uint32_t rostered; // series that the roster has
+
     pthread_mutex_t keeper_lock; // guards `closing`
     pthread_cond_t keeper_wake;
     bool closing, keeper_runs;
@@ -64,6 +75,10 @@ void series_log_series(struct telemetry *, uint32_t series, enum telemetry_dstyp
 void series_log_samples(struct telemetry *, const struct telemetry_sample *samples,
                         uint64_t taken);
 void series_log_visible(struct telemetry *, int64_t slot);
+// All that is needed to go on without the records before.
+int series_log_state(struct telemetry *);
+// Numbers below it are taken, whatever they were.
+int series_skip_to(struct telemetry *, uint32_t number);
 int series_log_open(struct telemetry *);
 int series_read_tags(struct unpack *, struct telemetry_tag ret[INDEX_TAGS_MAX],
                      size_t *ret_count);

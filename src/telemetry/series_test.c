@@ -430,7 +430,7 @@ static void run_random(uint64_t seed)
     world_open(&w);
     for (int round = 0; round < 150; round++) {
         uint64_t dice = draw(&w, 20);
-        w.now_ms += dice == 0   ? (int64_t)draw(&w, 100) * STEP
+        w.now_ms += dice == 0   ? (int64_t)draw(&w, 250) * STEP
                     : dice == 1 ? -(int64_t)draw(&w, 3) * STEP
                                 : (int64_t)draw(&w, (uint64_t)STEP);
         append_some(&w, &t);
@@ -447,6 +447,7 @@ static void run_random(uint64_t seed)
         ask(&w, &t);
     }
     assert_int_equal(w.corrupt, 0);
+    assert_true(telemetry_stats(w.store).disk_bytes > 0); // blocks took part
     for (size_t i = 0; i < SERIES; i++) {
         vec_free(&t.series[i].taken);
     }
