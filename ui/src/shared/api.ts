@@ -146,6 +146,9 @@ export interface Qoe {
   bandwidth_bps?: number;
   height?: number;
   rate_bps?: number;
+  /** Of the picture: h264, hevc, av1, vp9. */
+  codec?: string;
+  /** What went wrong since the last beat, by its code. */
   error?: string;
 }
 
