@@ -2,19 +2,157 @@
 //
 // Questions are read: what Atlas' own tests ask, what nobody should ask, and that what is printed is read
 // as the same.
-#include "telemetry/telemetry.h"
+#include "telemetry/graph.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #define NOW_MS INT64_C(1420070400000) // 2015-01-01T00:00Z
 
-static int graph(const char *uri, struct arena *a, const struct telemetry_graph **ret)
+static void refuses_what_nobody_should_ask(void **state)
 {
-    return telemetry_graph_parse(str_of(uri), NOW_MS, 60000, a, ret);
+    (void)state;
+    AUTO(buf_free) struct buf file = {0};
+    assert_int_equal(
+        fs_read_file(MARQUEE_SOURCE "/test/golden/malformed-graphs.tsv", 1 << 20, &file),
+        0);
+    struct str rest = buf_view(&file), line, uri;
+    int refused = 0;
+    while (str_next(&rest, '\n', &line)) {
+        AUTO(arena_free) struct arena *a = NULL;
+        const struct telemetry_graph *g;
+        if (line.len == 0 || !str_next(&line, '\t', &uri)) {
+            continue;
+        }
+        assert_int_equal(arena_new(&a), 0);
+        if (telemetry_graph_parse(uri, NOW_MS, 60000, a, &g) >= 0) {
+            fail_msg("it was read: %.*s", STR_ARG(uri));
+        }
+        if (!memmem(err_reason(), strlen(err_reason()), line.data, line.len)) {
+            fail_msg("%.*s\n%s\nnot: %.*s", STR_ARG(uri), err_reason(), STR_ARG(line));
+        }
+        refused++;
+    }
+    assert_true(refused >= 100);
+}
+
+// What is printed is read as the same, and printed so again.
+static void check_stable(struct str text)
+{
+    AUTO(arena_free) struct arena *a = NULL;
+    AUTO(buf_free) struct buf once = {0}, twice = {0};
+    const struct telemetry_expr *e, *again;
+    assert_int_equal(arena_new(&a), 0);
+    if (telemetry_stack_parse(text, a, &e) < 0) {
+        fail_msg("%.*s\n%s", STR_ARG(text), err_reason());
+    }
+    assert_int_equal(telemetry_expr_print(e, &once), 0);
+    if (telemetry_stack_parse(buf_view(&once), a, &again) < 0) {
+        fail_msg("%.*s\n%s\n%s", STR_ARG(text), once.data, err_reason());
+    }
+    assert_int_equal(telemetry_expr_print(again, &twice), 0);
+    assert_string_equal(once.data, twice.data);
+}
+
+static void prints_what_it_reads(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *printed;
+    } cases[] = {
+        {"42", "42.0,:const"},
+        {"name,sps,:eq", "name,sps,:eq,:sum"},
+        {"name,a\\u002cb,:eq", "name,a\\u002cb,:eq,:sum"},
+        {"name,Cpu,:contains", "name,.*Cpu,:re,:sum"},
+        {"name,a.b,:ends", "name,.*a\\.b$,:re,:sum"},
+        {":true,name,a,:eq,:and", "name,a,:eq,:sum"},
+        {"name,(,a,b,),:in,:not,:max,:cf-sum", "name,(,a,b,),:in,:not,:max,:cf-sum"},
+        {"name,a,:eq,(,k,),:by,:pct", "name,a,:eq,:sum,(,k,),:by,:pct"},
+        {"name,a,:eq,:avg,(,k,),:by", "name,a,:eq,:avg,(,k,),:by"},
+        {"name,a,:eq,:avg,(,k,),:by,1w,:offset,nf.app,x,:eq,:cq",
+         "name,a,:eq,nf.app,x,:eq,:and,:avg,(,k,),:by,1w,:offset"},
+        {"name,a,:eq,nf.app,x,:eq,:and,:node-avg,(,nf.zone,z,),:by",
+         "name,a,:eq,nf.app,x,:eq,:and,:node-avg,(,nf.zone,z,),:by"},
+        {"name,a,:eq,:dist-avg", "name,a,:eq,:dist-avg"},
+        {"name,a,:eq,0.1,1,:sample-count", "name,a,:eq,0.1,1.0,:sample-count"},
+        {"name,a,:eq,(,k,),:by,(,90,50,50,),:percentiles",
+         "name,a,:eq,(,k,),:by,(,50.0,90.0,),:percentiles"},
+        {"name,a,:eq,(,k,),:by,:stat-max,5,:gt,:filter",
+         "name,a,:eq,:sum,(,k,),:by,:stat-max,5.0,:const,:gt,:filter"},
+        {"name,a,:eq,(,k,),:by,max,3,:topk-others-sum",
+         "name,a,:eq,:sum,(,k,),:by,max,3,:topk-others-sum"},
+        {"name,a,:eq,:des-fast", "name,a,:eq,:des-fast"},
+        {"1,f00,:color,40,:alpha", "1.0,:const,40ff0000,:color"},
+        {"name,a,:eq,(,0h,1d,),:offset", "name,a,:eq,:sum,name,a,:eq,:sum,1d,:offset"},
+        {"1,a,:legend,2,:freeze,3", "1.0,:const,a,:legend,2.0,:const,3.0,:const"},
+        {"1,a,x,:s,hex,:decode,desc,:order,max,:sort",
+         "1.0,:const,max,:sort,a,x,:s,hex,:decode,desc,:order"},
+        {"/* a, comment */,1,:random,:add", "1.0,:const,:random,:add"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(arena_free) struct arena *a = NULL;
+        AUTO(buf_free) struct buf out = {0};
+        const struct telemetry_expr *e;
+        assert_int_equal(arena_new(&a), 0);
+        if (telemetry_stack_parse(str_of(cases[i].text), a, &e) < 0) {
+            fail_msg("%s\n%s", cases[i].text, err_reason());
+        }
+        assert_int_equal(telemetry_expr_print(e, &out), 0);
+        assert_string_equal(out.data, cases[i].printed);
+        check_stable(str_of(cases[i].text));
+    }
+}
+
+// The span of a graph: which moments its values stand at.
+static void counts_time_as_atlas(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *uri;
+        int64_t start_s, step_s, count;
+    } cases[] = {
+        // https://netflix.github.io/atlas-docs/api/graph/outputs/ shows these values.
+        {"/?q=1&e=2012-01-01T09:00&s=e-5m&tz=UTC", 1325408160, 60, 5},
+        {"/?q=1&e=2012-01-01T01:00&s=e-5m&tz=US/Pacific", 1325408160, 60, 5},
+        {"/?q=1&e=2012-01-01T01:00-08:00&s=e-5m", 1325408160, 60, 5},
+        {"/?q=1&e=1325408400&s=1325408100000", 1325408160, 60, 5},
+        {"/?q=1&s=2012-01-01T08:55Z&e=s%2BPT5M", 1325408160, 60, 5},
+        {"/?q=1&e=2012-01-01T09:00:59&s=e-5m&tz=UTC", 1325408160, 60, 5},
+        {"/?q=1&e=2012-01-01T09:00&s=e-5m&step=7m", 1325407800 + 600, 600, 1},
+        // A point a pixel: a day on 700 pixels needs steps of 3 minutes.
+        {"/?q=1&e=2012-01-02&s=e-1d", 1325376000 + 180, 180, 480},
+        {"/?q=1&e=2012-01-02&s=e-1d&w=1440", 1325376000 + 60, 60, 1440},
+        {"/?q=1&e=2012-01-02&s=e-1d&w=4000", 1325376000 + 60, 60, 1440},
+        {"/?q=1&e=2015-03-10&s=e-4d&step=1d", 1425600000 + 86400, 86400, 4},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(arena_free) struct arena *a = NULL;
+        const struct telemetry_graph *g;
+        assert_int_equal(arena_new(&a), 0);
+        if (telemetry_graph_parse(str_of(cases[i].uri), NOW_MS, 60000, a, &g) < 0) {
+            fail_msg("%s\n%s", cases[i].uri, err_reason());
+        }
+        print_message("%s\n", cases[i].uri);
+        assert_int_equal(g->span.start_ms, cases[i].start_s * 1000);
+        assert_int_equal(g->span.step_ms, cases[i].step_s * 1000);
+        assert_int_equal(g->span.count, cases[i].count);
+    }
+}
+
+// The question of each of Atlas' own tests.
+static void prints_what_atlas_asks(struct str uri)
+{
+    AUTO(arena_free) struct arena *a = NULL;
+    AUTO(buf_free) struct buf out = {0};
+    const struct telemetry_graph *g;
+    assert_int_equal(arena_new(&a), 0);
+    assert_int_equal(telemetry_graph_parse(uri, NOW_MS, 60000, a, &g), 0);
+    assert_int_equal(telemetry_expr_print(g->expr, &out), 0);
+    check_stable(buf_view(&out));
 }
 
 static void reads_what_atlas_asks(void **state)
@@ -41,6 +179,7 @@ static void reads_what_atlas_asks(void **state)
             print_error("%.*s\n  %s\n", STR_ARG(line), err_reason());
             failed++;
         } else {
+            prints_what_atlas_asks(line);
             parsed++;
         }
     }
@@ -50,9 +189,11 @@ static void reads_what_atlas_asks(void **state)
 
 int main(void)
 {
-    (void)graph;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_atlas_asks),
+        cmocka_unit_test(refuses_what_nobody_should_ask),
+        cmocka_unit_test(prints_what_it_reads),
+        cmocka_unit_test(counts_time_as_atlas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
