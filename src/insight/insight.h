@@ -7,12 +7,15 @@
 
 // IWYU pragma: begin_exports
 #include "insight/action.h"
+#include "insight/anneal.h"
 #include "insight/audit.h"
 #include "insight/canary.h"
 #include "insight/change.h"
 #include "insight/cluster.h"
 #include "insight/fleet.h"
+#include "insight/peers.h"
 #include "insight/sheet.h"
+#include "insight/simulate.h"
 #include "insight/suspect.h"
 // IWYU pragma: end_exports
 
