@@ -2,14 +2,17 @@
 //
 // The table of the HTTP API (docs/api.md), and what its handlers share.
 #include "app/api.h"
+#include "app/telemetry_token.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define V   (ACCOUNT_VIEWER | ACCOUNT_OPERATOR | ACCOUNT_ADMIN)
-#define O   (ACCOUNT_OPERATOR | ACCOUNT_ADMIN)
-#define OP  (ACCOUNT_OPERATOR | ACCOUNT_ADMIN | ACCOUNT_PARTNER)
-#define A   (ACCOUNT_ADMIN)
+#define V  (ACCOUNT_VIEWER | ACCOUNT_OPERATOR | ACCOUNT_ADMIN)
+#define O  (ACCOUNT_OPERATOR | ACCOUNT_ADMIN)
+#define OP (ACCOUNT_OPERATOR | ACCOUNT_ADMIN | ACCOUNT_PARTNER)
+#define A  (ACCOUNT_ADMIN)
+// Who sends series: operators, agents, and whoever has a token for it.
+#define S   (ACCOUNT_OPERATOR | ACCOUNT_ADMIN | ACCOUNT_AGENT | API_SENDER)
 #define ANY ((1u << ACCOUNT_ROLE_COUNT) - 1)
 
 #define SMALL 4096         // bytes of a body with a few fields
@@ -36,6 +39,11 @@
 #define DELETE(path, roles, name, what)                            \
     {                                                              \
         HTTP_DELETE, path, roles, api_##name, 0, what, false, NULL \
+    }
+
+#define SEND(path, name, what)                                                       \
+    {                                                                                \
+        HTTP_POST, path, S, api_series_##name, SIZE_MAX, what, true, api_series_open \
     }
 
 // clang-format off
@@ -101,6 +109,11 @@ const struct http_route api_routes[] = {
     GET(API "/audit", O, audit_list, "What was decided and done by itself, newest first"),
     GET(API "/audit/verify", O, audit_verify, "Is the audit trail whole"),
 
+    SEND("/atlas/api/v1/publish", publish, "Values, as Atlas' publish takes them"),
+    SEND("/prometheus/api/v1/write", write, "Values, as Prometheus' remote write 1.0 sends them"),
+    SEND(API "/series/exposition", exposition, "Values in Prometheus' text form"),
+    GET(API "/series/counts", O, series_counts, "What came in, and what was dropped and why"),
+
     GET(API "/users", A, users_list, "People"),
     POST(API "/users", A, users_add, SMALL, "A new person"),
     PATCH(API "/users/{id}", A, users_edit, SMALL, "Change a person's role, plan, partner or password"),
@@ -127,6 +140,11 @@ const struct store_migration app_migrations[] = {
      "  created_us INTEGER NOT NULL,"
      "  expires_us INTEGER NOT NULL) WITHOUT ROWID;"
      "CREATE INDEX app_upload_user ON app_upload (user_id);"},
+    {"app", 2,
+     "CREATE TABLE app_telemetry_token ("
+     "  name TEXT PRIMARY KEY,"
+     "  hash TEXT NOT NULL UNIQUE,"
+     "  created_us INTEGER NOT NULL) WITHOUT ROWID;"},
 };
 const size_t app_migration_count = ARRAY_LEN(app_migrations);
 
@@ -134,6 +152,8 @@ int api_open(struct api *api, const struct api_config *config)
 {
     *api = (struct api){.store = config->store,
                         .ui_dir = config->ui_dir,
+                        .series = config->series,
+                        .intake = config->intake,
                         .upload_max_bytes = config->upload_max_bytes
                                                 ? config->upload_max_bytes
                                                 : INT64_C(1) << 40,
@@ -168,13 +188,31 @@ void api_link(struct api *api, struct api_links links)
 
 // --- who calls ------------------------------------------------------------------------------
 
+// A session's, or that of a sender, which may also stand as a password: what sends often knows no other way.
 static const char *find_token(struct http_request *req)
 {
-    const char *header = http_request_header(req, "Authorization");
-    if (header) {
-        return str_starts(str_of(header), "Bearer ") ? header + 7 : NULL;
+    const char *header = http_request_header(req, "Authorization"), *password = NULL;
+    if (!header) {
+        return http_request_cookie(req, API_COOKIE);
     }
-    return http_request_cookie(req, API_COOKIE);
+    if (str_starts(str_of(header), "Bearer ")) {
+        return header + 7;
+    }
+    bool basic =
+        http_basic_password(str_of(header), http_request_arena(req), &password) == 0;
+    return basic && str_starts(str_of(password), TELEMETRY_TOKEN_MARK) ? password : NULL;
+}
+
+static int authenticate_sender(struct api *api, const char *token, http_roles *ret_roles)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(cstr_free) char *name = NULL;
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    int err = telemetry_token_find(tx, token, &name);
+    if (err == 0) {
+        *ret_roles = API_SENDER;
+    }
+    return err == ERR_UNKNOWN_USER ? 0 : err;
 }
 
 // Sessions live from their last use; noted once a day, so that reading stays reading.
@@ -193,6 +231,9 @@ int api_authenticate(struct http_request *req, void *user, http_roles *ret_roles
     struct api *api = user;
     const char *token = find_token(req);
     struct api_caller caller = {0};
+    if (token && str_starts(str_of(token), TELEMETRY_TOKEN_MARK)) {
+        return authenticate_sender(api, token, ret_roles);
+    }
     if (!token || str_copy(caller.token, sizeof caller.token, str_of(token)) < 0) {
         return 0;
     }
@@ -336,6 +377,9 @@ static int add_roles(const struct http_route *route, json_t *document)
             json_array_append_new(
                 roles, json_string(account_role_name((enum account_role)(1u << i))));
         }
+    }
+    if (route->roles & API_SENDER) {
+        json_array_append_new(roles, json_string("sender"));
     }
     AUTO(buf_free) struct buf path = {0};
     for (const char *p = route->path; *p; p++) {

@@ -14,6 +14,7 @@
 #include "insight/insight.h"
 #include "meter/meter.h"
 #include "store/store.h"
+#include "telemetry/telemetry.h"
 #include "viewing/viewing.h"
 
 #include <pthread.h>
@@ -30,6 +31,8 @@ struct api {
     struct store *store;
     const char *ui_dir; // NULL: no pages
     int64_t upload_max_bytes;
+    struct telemetry *series; // NULL: none are kept
+    struct telemetry_intake *intake;
     struct media_gate *gate;
     struct upload_hashes *hashes;
     struct quality *quality;
@@ -52,6 +55,8 @@ struct api_config {
     const char *ui_dir;
     struct meter *meter; // NULL: what players tell is counted nowhere; outlives the API
     int64_t upload_max_bytes; // 0: 1 TiB
+    struct telemetry *series; // outlives the server; NULL
+    struct telemetry_intake *intake;
 };
 // Migrates the app's own rows, reads the key of grants.
 int api_open(struct api *, const struct api_config *);
@@ -70,7 +75,10 @@ int api_authenticate(struct http_request *, void *user, http_roles *ret_roles,
 #define API        "/api/v1"
 #define API_COOKIE "marquee_session"
 
-// Who calls. Not NULL in routes with roles.
+// May send series, by a token of its own, and nothing else: it is no caller below.
+#define API_SENDER (1u << ACCOUNT_ROLE_COUNT)
+
+// Who calls. Not NULL in routes with roles, but for those of senders.
 struct api_caller {
     struct account_who who;
     char token[ACCOUNT_TOKEN_BYTES];
@@ -181,8 +189,9 @@ http_handler_f api_session_create, api_session_get, api_session_end, api_session
     api_jobs_list, api_jobs_get, api_jobs_log, api_jobs_rerun, api_jobs_cancel,
     api_audit_list, api_audit_verify, api_findings_list, api_findings_waive,
     api_findings_reopen, api_events_follow, api_history_get, api_openapi_get,
-    api_health_get, api_media_get, api_art_get, api_pages_get;
-http_open_body_f api_uploads_open;
+    api_health_get, api_media_get, api_art_get, api_pages_get, api_series_publish,
+    api_series_write, api_series_exposition, api_series_counts;
+http_open_body_f api_uploads_open, api_series_open;
 
 // Sends what flow and bus say to the event streams.
 void api_publish_event(void *api, int64_t seq, const json_t *event);

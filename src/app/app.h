@@ -20,6 +20,8 @@ struct app_serve_config {
     unsigned slots; // steps at once; 0: one a core
     const char
         *meter; // where spectatord lines go; NULL: where MARQUEE_METER says, or nowhere
+    const char *series_udp; // where lines come in, as series_service_config.udp; NULL
+    int64_t series_step_ms; // 0: a minute
 };
 
 // Opens the data folder, recovers, starts the executor and the server, and returns 0 after SIGINT

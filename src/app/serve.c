@@ -3,13 +3,14 @@
 // `marquee serve`: the rooms put together. One process holds a data folder's service; work is done
 // by whichever process holds its executor's lock, this one if it can.
 //
-//     meter ─▶ store ─▶ migrations ─▶ recover ─▶ server ─▶ follower ─▶ notifier ─▶ executor ─▶ collector ─▶ wait
+//     meter ─▶ store ─▶ migrations ─▶ recover ─▶ series ─▶ server ─▶ follower ─▶ notifier ─▶ executor ─▶ collector ─▶ wait
 //
 // Everything stops in the opposite order.
 #include "app/api.h"
 #include "app/app.h"
 #include "app/collector.h"
 #include "app/meters.h"
+#include "app/series_service.h"
 #include "media/media.h"
 
 #include <errno.h>
@@ -35,6 +36,9 @@ struct service {
     struct bus_notifier *notifier;
     struct flow_executor *executor;
     struct collector *collector;
+    struct series_service *series;
+    pthread_mutex_t own_lock;            // guards the next
+    struct telemetry_intake *own_series; // that takes what this process counts of itself
     struct meter *meter;
     struct request_counts *requests;
     char *base_url, *ui_dir, *uploads_dir;
@@ -42,6 +46,42 @@ struct service {
     struct ingest_config ingest;
     struct flow_workflow workflow;
 };
+
+// What this process counts of itself goes into its own series, while there are any.
+static void take_own_lines(void *user, struct str lines)
+{
+    struct service *s = user;
+    pthread_mutex_lock(&s->own_lock);
+    if (s->own_series) {
+        telemetry_intake_lines(s->own_series, lines);
+    }
+    pthread_mutex_unlock(&s->own_lock);
+}
+
+static void link_own_lines(struct service *s, struct telemetry_intake *intake)
+{
+    pthread_mutex_lock(&s->own_lock);
+    s->own_series = intake;
+    pthread_mutex_unlock(&s->own_lock);
+}
+
+static int start_series(struct service *s, const struct app_serve_config *c)
+{
+    const struct series_service_config config = {
+        .store = s->store, .udp = c->series_udp, .step_ms = c->series_step_ms};
+    TRY(series_service_start(&s->series, &config));
+    link_own_lines(s, series_service_intake(s->series));
+    return 0;
+}
+
+static void stop_series(struct service *s)
+{
+    if (s->series) {
+        meter_flush(s->meter);
+        link_own_lines(s, NULL);
+    }
+    series_service_stop(&s->series);
+}
 
 static void service_stop(struct service *s)
 {
@@ -58,6 +98,7 @@ static void service_stop(struct service *s)
     http_server_stop(&s->server);
     flow_executor_stop(&s->executor);
     request_counts_free(&s->requests);
+    stop_series(s);
     api_close(&s->api);
     store_close(&s->store);
     meter_free(&s->meter); // the last that anybody counted goes out
@@ -174,8 +215,11 @@ static int start_server(struct service *s, const struct app_serve_config *c)
 {
     TRY(request_counts_new(&s->requests, s->meter, api_route_count));
     TRY(find_pages(c->ui_dir, &s->ui_dir));
-    const struct api_config api = {
-        .store = s->store, .ui_dir = s->ui_dir, .meter = s->meter};
+    const struct api_config api = {.store = s->store,
+                                   .ui_dir = s->ui_dir,
+                                   .meter = s->meter,
+                                   .series = series_service_store(s->series),
+                                   .intake = series_service_intake(s->series)};
     TRY(api_open(&s->api, &api));
     TRY(cstr_printf(&s->uploads_dir, "%s/uploads", store_dir(s->store)));
     TRY(uploads_sweep(&s->api));
@@ -256,12 +300,15 @@ static int start(struct service *s, const struct app_serve_config *c)
 {
     raise_file_limit();
     TRY(take_signals(s));
-    TRY(app_meter_new(
-        &s->meter, &(struct app_meter_config){.process = "serve", .address = c->meter}));
+    TRY(app_meter_new(&s->meter, &(struct app_meter_config){.process = "serve",
+                                                            .address = c->meter,
+                                                            .sink = take_own_lines,
+                                                            .user = s}));
     TRY(app_store_open(c->data_dir, &s->store));
     store_measure(s->store, s->meter);
     TRY(hold_folder(s));
     TRY(ingest_recover(s->store));
+    TRY(start_series(s, c));
     TRY(start_server(s, c));
     TRY(start_followers(s, c));
     s->ingest = (struct ingest_config){.store = s->store, .base_url = s->base_url};
@@ -310,7 +357,9 @@ static int wait_for_end(struct service *s, const struct app_serve_config *c)
 
 int app_serve(const struct app_serve_config *config)
 {
-    AUTO(service_stop) struct service s = {.lock_fd = -1, .signal_fd = -1};
+    AUTO(service_stop)
+    struct service s = {
+        .lock_fd = -1, .signal_fd = -1, .own_lock = PTHREAD_MUTEX_INITIALIZER};
     TRY(start(&s, config));
     if (!s.ui_dir) {
         log_warn("app",

@@ -112,6 +112,10 @@ void http_sse_format(struct buf *out, int64_t id /* <0: none */,
 int http_tus_metadata(struct str header, const char *key, struct arena *,
                       const char **ret);
 
+// The password of an Authorization header of scheme Basic (RFC 7617), owned by the arena. ERR_INVALID: it is
+// another, or no text.
+int http_basic_password(struct str header, struct arena *, const char **ret);
+
 // What became of a request, for counting.
 struct http_done {
     const char *route;  // the template that fitted; NULL: none did

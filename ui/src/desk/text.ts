@@ -498,6 +498,8 @@ const english = {
   'role.partner.hint': 'Delivers films and answers requests, and sees only those.',
   'role.agent.hint': 'A program with a token.',
 
+  'kind.cardinality': 'A name with too many series',
+  'kind.series_damaged': 'Damaged series',
   'kind.black': 'Black picture',
   'kind.frozen': 'Frozen picture',
   'kind.duplicated': 'Repeated frames',
