@@ -22,6 +22,7 @@ struct app_serve_config {
         *meter; // where spectatord lines go; NULL: where MARQUEE_METER says, or nowhere
     const char *series_udp; // where lines come in, as series_service_config.udp; NULL
     int64_t series_step_ms; // 0: a minute
+    const char *scrape; // a file of targets, as telemetry_scraper_start reads it; NULL
 };
 
 // Opens the data folder, recovers, starts the executor and the server, and returns 0 after SIGINT

@@ -19,6 +19,7 @@ int serve_run(const struct args *args)
         .mail_from = args_text(args, "mail-from", from ? from : "marquee@localhost"),
         .meter = args_text(args, "meter", NULL),
         .series_udp = args_text(args, "series-udp", getenv("MARQUEE_SERIES_UDP")),
+        .scrape = args_text(args, "scrape", NULL),
         .series_step_ms = args_number(args, "series-step", 0) * 1000,
         .slots = (unsigned)args_number(args, "slots", 0)};
     int err = app_serve(&config);

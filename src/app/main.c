@@ -124,6 +124,10 @@ static const struct args_option serve_options[] = {
      .value = "ADDRESS",
      .help = "Takes spectatord lines there: 1234 (on 127.0.0.1) or IP:PORT "
              "(MARQUEE_SERIES_UDP)"},
+    {.name = "scrape",
+     .kind = ARGS_FILE,
+     .value = "FILE",
+     .help = "Fetches the series of these targets (YAML)"},
     {.name = "series-step",
      .kind = ARGS_NUMBER,
      .value = "SECONDS",

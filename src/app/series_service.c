@@ -15,6 +15,7 @@ struct series_service {
     struct telemetry *store;
     struct telemetry_intake *intake;
     struct telemetry_receiver *udp, *local;
+    struct telemetry_scraper *scraper;
     struct pool *notes; // writes findings: who appends does not wait for the rows
     struct telemetry_tier tiers[3];
 };
@@ -135,6 +136,20 @@ static int listen_local(struct series_service *s)
     return err;
 }
 
+static int scrape(struct series_service *s, const char *file)
+{
+    AUTO(buf_free) struct buf text = {0};
+    struct diag diag = {0};
+    TRY(fs_read_file(file, 1u << 20, &text));
+    int err =
+        telemetry_scraper_start(&s->scraper, s->intake, buf_view(&text), file, &diag);
+    if (diag.items.len > 1) {
+        diag_print(&diag, stderr);
+    }
+    diag_free(&diag);
+    return err;
+}
+
 int series_service_start(struct series_service **ret,
                          const struct series_service_config *c)
 {
@@ -145,6 +160,7 @@ int series_service_start(struct series_service **ret,
     TRY(open_store(s, c));
     TRY(listen_local(s));
     TRY(c->udp ? listen_udp(s, c->udp) : 0);
+    TRY(c->scrape ? scrape(s, c->scrape) : 0);
     *ret = TAKE(s);
     return 0;
 }
@@ -155,6 +171,7 @@ void series_service_stop(struct series_service **service)
     if (!s) {
         return;
     }
+    telemetry_scraper_stop(&s->scraper);
     telemetry_receiver_stop(&s->udp);
     telemetry_receiver_stop(&s->local);
     telemetry_intake_free(&s->intake);

@@ -67,8 +67,10 @@ static void link_own_lines(struct service *s, struct telemetry_intake *intake)
 
 static int start_series(struct service *s, const struct app_serve_config *c)
 {
-    const struct series_service_config config = {
-        .store = s->store, .udp = c->series_udp, .step_ms = c->series_step_ms};
+    const struct series_service_config config = {.store = s->store,
+                                                 .udp = c->series_udp,
+                                                 .step_ms = c->series_step_ms,
+                                                 .scrape = c->scrape};
     TRY(series_service_start(&s->series, &config));
     link_own_lines(s, series_service_intake(s->series));
     return 0;

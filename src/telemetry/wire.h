@@ -91,4 +91,22 @@ int telemetry_take_exposition(struct telemetry_intake *, struct str body,
                               const struct telemetry_tags *more, int64_t now_ms,
                               struct telemetry_taken *ret);
 
+// --- targets --------------------------------------------------------------------------------
+
+// Fetches text expositions on a thread of its own, as a YAML file names them:
+//
+//     interval_s: 15                          # usual; at most 3600
+//     timeout_s: 10
+//     targets:
+//       - url: http://127.0.0.1:9100/metrics
+//         job: node                           # usual: scrape
+//         instance: web-1                     # usual: the url's host and port
+//         interval_s: 60                      # its own
+//
+// ERR_INVALID with what is wrong in the diagnostics; `file` is only a name.
+struct telemetry_scraper;
+int telemetry_scraper_start(struct telemetry_scraper **ret, struct telemetry_intake *,
+                            struct str yaml, const char *file, struct diag *);
+void telemetry_scraper_stop(struct telemetry_scraper **);
+
 #endif
