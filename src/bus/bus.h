@@ -89,6 +89,23 @@ struct bus_mail {
     const char *dedupe; // at most one notice for each; NULL for none
 };
 int bus_notice_mail(struct store_tx *, const struct bus_mail *);
+bool bus_mail_address_is_safe(const char *address); // something@something, of one line
+// A POST of JSON, as bus_webhook_post does it; answered with anything but 2xx it is tried again, with the same
+// X-Marquee-Delivery.
+struct bus_hook {
+    const char *url;
+    const char *secret_file; // NULL: not signed
+    const json_t *body;
+    const char *dedupe; // as of a mail
+};
+int bus_notice_hook(struct store_tx *, const struct bus_hook *);
+// A program, without a shell, with JSON on stdin; tried again unless it exits with 0 within a minute.
+struct bus_exec {
+    const json_t *argv; // an array of texts
+    const json_t *body;
+    const char *dedupe;
+};
+int bus_notice_exec(struct store_tx *, const struct bus_exec *);
 // What became of the notice of this dedupe: 1 sent, 0 it waits (for its turn, or for a relay).
 // ERR_NOT_FOUND: there is none.
 int bus_notice_is_sent(struct store_tx *, const char *dedupe);

@@ -87,6 +87,22 @@ int act_try(const struct insight_act *act, struct store_tx *tx,
     return treatment_tell(tx, t, now, &begun);
 }
 
+static int page(struct store_tx *tx, const struct insight_cluster *c,
+                const struct treatment *t, const struct owner_word *w, const char *dedupe)
+{
+    AUTO(json_free) json_t *body = NULL;
+    AUTO(cstr_free) char *id = NULL;
+    TRY(cstr_printf(&id, "%s/page", dedupe));
+    TRY(json_made(json_pack("{s:i, s:s, s:s, s:s, s:s, s:s}", "schema", 1, "cluster",
+                            c->name, "server", t->server, "treatment", t->id, "about",
+                            w->about, "text", w->text),
+                  &body));
+    return bus_notice_hook(tx, &(struct bus_hook){.url = c->page,
+                                                  .secret_file = c->page_secret_file,
+                                                  .body = body,
+                                                  .dedupe = id});
+}
+
 int act_tell_owner(struct store_tx *tx, const struct insight_cluster *c,
                    const struct treatment *t, const struct owner_word *w)
 {
@@ -100,9 +116,10 @@ int act_tell_owner(struct store_tx *tx, const struct insight_cluster *c,
                     "marquee actions list --cluster %s shows what was decided and why.\n",
                     c->name, one ? ", server " : "", t->server, w->text,
                     one ? "Treatment " : "", one ? t->id : "", c->name));
-    return bus_notice_mail(
+    TRY(bus_notice_mail(
         tx, &(struct bus_mail){
-                .to = c->owner, .subject = subject, .text = text, .dedupe = dedupe});
+                .to = c->owner, .subject = subject, .text = text, .dedupe = dedupe}));
+    return w->urgent && c->page ? page(tx, c, t, w, dedupe) : 0;
 }
 
 // --- one step -----------------------------------------------------------------------------------------

@@ -248,6 +248,10 @@ static void check_drivers(const struct reading *r, const struct insight_cluster 
     if (d->driver == INSIGHT_DISCOVERY_WEBHOOK && !d->url) {
         complain(r, "discovery", "driver webhook needs url");
     }
+    if ((d->url && !bus_webhook_url_is_safe(d->url)) ||
+        (c->page && !bus_webhook_url_is_safe(c->page))) {
+        complain(r, "", "a webhook is an http or https address");
+    }
     if (c->life.driver == INSIGHT_LIFE_PROCESS && !c->life.start_count) {
         complain(r, "life", "driver process needs start");
     }
@@ -332,7 +336,7 @@ static int check(struct insight_fleet *fleet, struct reading *r)
                      "a cluster's name is its own, of letters, digits, '-', "
                      "'_' and '.'");
         }
-        if (!strchr(c->owner, '@')) {
+        if (!bus_mail_address_is_safe(c->owner)) {
             complain(r, "owner", "the owner is a mail address");
         }
         check_guards(r, c);

@@ -7,6 +7,7 @@
 
 // IWYU pragma: begin_exports
 #include "insight/action.h"
+#include "insight/alert.h"
 #include "insight/anneal.h"
 #include "insight/audit.h"
 #include "insight/canary.h"

@@ -62,5 +62,39 @@ const struct store_migration insight_migrations[] = {
      "CREATE INDEX insight_treatment_state ON insight_treatment (state, due_at);"
      "CREATE INDEX insight_treatment_began ON insight_treatment (began_at);"
      "CREATE INDEX insight_treatment_ended ON insight_treatment (cluster, ended_at);"},
+    {"insight", 3,
+     "CREATE TABLE insight_alert ("
+     "  id TEXT PRIMARY KEY,"
+     "  rule TEXT NOT NULL,"
+     "  key TEXT NOT NULL," // its tags as canonical JSON
+     "  state TEXT NOT NULL,"
+     "  severity TEXT NOT NULL,"
+     "  summary TEXT,"
+     "  value REAL,"
+     "  since_us INTEGER NOT NULL,"
+     "  fired_us INTEGER NOT NULL,"
+     "  good_us INTEGER NOT NULL,"
+     "  data_us INTEGER NOT NULL,"
+     "  resolved_us INTEGER,"
+     "  acked_by TEXT,"
+     "  acked_why TEXT,"
+     "  told INTEGER NOT NULL DEFAULT 0," // levels of escalation
+     "  told_end INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+     "CREATE UNIQUE INDEX insight_alert_open ON insight_alert (rule, key)"
+     "  WHERE state <> 'resolved';"
+     "CREATE INDEX insight_alert_end ON insight_alert (told_end, told)"
+     "  WHERE state = 'resolved';"
+     "CREATE TABLE insight_alert_rule ("
+     "  rule TEXT PRIMARY KEY,"
+     "  data_us INTEGER NOT NULL,"
+     "  failing TEXT) WITHOUT ROWID;"
+     "CREATE TABLE insight_silence ("
+     "  id TEXT PRIMARY KEY,"
+     "  rule TEXT,"
+     "  tags TEXT NOT NULL,"
+     "  until_us INTEGER NOT NULL,"
+     "  why TEXT NOT NULL,"
+     "  actor TEXT NOT NULL,"
+     "  created_us INTEGER NOT NULL) WITHOUT ROWID;"},
 };
 const size_t insight_migration_count = ARRAY_LEN(insight_migrations);
