@@ -106,6 +106,12 @@ const struct http_route api_routes[] = {
     GET(API "/events", ANY, events_follow, "Events as they happen (server-sent)"),
     GET(API "/history", O, history_get, "Events of the past"),
 
+    GET("/atlas/api/v1/graph", O, graph_get, "A graph, as Atlas has it: png, json, csv, txt, std.json, stats.json"),
+    GET("/atlas/api/v1/tags", O, tags_list, "Keys of series"),
+    GET("/atlas/api/v1/tags/{key}", O, tags_get, "Values of a key"),
+    GET(API "/dashboards", O, dashboards_list, "Dashboards"),
+    GET(API "/dashboards/{name}", O, dashboards_get, "A dashboard and its graphs"),
+
     GET(API "/audit", O, audit_list, "What was decided and done by itself, newest first"),
     GET(API "/audit/verify", O, audit_verify, "Is the audit trail whole"),
 

@@ -187,7 +187,8 @@ http_handler_f api_session_create, api_session_get, api_session_end, api_session
     api_deliveries_again, api_deliveries_report, api_deliveries_still,
     api_deliveries_frame, api_deliveries_times, api_requests_list, api_requests_get,
     api_jobs_list, api_jobs_get, api_jobs_log, api_jobs_rerun, api_jobs_cancel,
-    api_audit_list, api_audit_verify, api_findings_list, api_findings_waive,
+    api_audit_list, api_audit_verify, api_graph_get, api_tags_list, api_tags_get,
+    api_dashboards_list, api_dashboards_get, api_findings_list, api_findings_waive,
     api_findings_reopen, api_events_follow, api_history_get, api_openapi_get,
     api_health_get, api_media_get, api_art_get, api_pages_get, api_series_publish,
     api_series_write, api_series_exposition, api_series_counts;

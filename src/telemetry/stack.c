@@ -475,24 +475,44 @@ static int finish(struct stack *s, struct telemetry_expr *e)
     return 0;
 }
 
-int stack_parse(struct str text, const char *zone, int64_t now_ms, struct arena *a,
-                const struct telemetry_expr **ret)
+static int run_text(struct stack *s, struct str text)
 {
-    struct stack s = {.maker = {.arena = a, .zone = zone, .now_ms = now_ms}};
-    struct telemetry_expr *e = arena_alloc(a, 1, sizeof *e);
+    struct arena *a = s->maker.arena;
     struct item *program = NULL;
     size_t count = 0;
     FAIL_IF(text.len > PLAN_TEXT_MAX, ERR_LIMIT, "a question of more than %d bytes",
             PLAN_TEXT_MAX);
     FAIL_IF(!str_is_utf8(text), ERR_INVALID, "a question that is not UTF-8");
-    s.items = arena_alloc(a, STACK_MAX, sizeof *s.items);
-    s.frozen = arena_alloc(a, STACK_MAX, sizeof *s.frozen);
-    s.names = arena_alloc(a, STACK_NAMES_MAX, sizeof *s.names);
-    FAIL_IF(!e || !s.items || !s.frozen || !s.names, ERR_NOMEM, "a question");
+    s->items = arena_alloc(a, STACK_MAX, sizeof *s->items);
+    s->frozen = arena_alloc(a, STACK_MAX, sizeof *s->frozen);
+    s->names = arena_alloc(a, STACK_NAMES_MAX, sizeof *s->names);
+    FAIL_IF(!s->items || !s->frozen || !s->names, ERR_NOMEM, "a question");
     TRY(tokenize(a, text, &program, &count));
-    TRY(stack_run(&s, program, count));
+    return stack_run(s, program, count);
+}
+
+int stack_parse(struct str text, const char *zone, int64_t now_ms, struct arena *a,
+                const struct telemetry_expr **ret)
+{
+    struct stack s = {.maker = {.arena = a, .zone = zone, .now_ms = now_ms}};
+    struct telemetry_expr *e = arena_alloc(a, 1, sizeof *e);
+    FAIL_IF(!e, ERR_NOMEM, "a question");
+    TRY(run_text(&s, text));
     TRY(finish(&s, e));
     *ret = e;
+    return 0;
+}
+
+int telemetry_match_parse(struct str text, struct arena *a,
+                          const struct telemetry_match **ret)
+{
+    struct stack s = {.maker = {.arena = a, .zone = "UTC", .now_ms = 0}};
+    const struct query *query = NULL;
+    TRY(run_text(&s, text));
+    TRY(stack_pop_query(&s, &query));
+    FAIL_IF(s.count + s.frozen_count > 0, ERR_INVALID,
+            "more than one query: join them by :and or :or");
+    *ret = &query->match;
     return 0;
 }
 
