@@ -99,6 +99,13 @@ static inline double *insight_recording_at(const struct insight_recording *r,
     return r->values + (metric * r->servers + server) * r->steps;
 }
 
+// The configuration's questions, put to the store: as many steps as a look needs, the last of them at or before `end_ms`.
+// Servers are those with a value in it, by name. ERR_INVALID: a question that cannot be read, or a line
+// without the server's tag; ERR_NOT_FOUND: no values at all.
+struct telemetry;
+int insight_peers_read(struct telemetry *, const struct insight_peers_config *,
+                       int64_t end_ms, struct insight_recording **ret);
+
 // --- looking ------------------------------------------------------------------------------------
 
 enum insight_state {
