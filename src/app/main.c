@@ -311,6 +311,45 @@ static const struct args_option insight_cluster_options[] = {
     JSON,
 };
 
+#define PEERS_OPTIONS                                                             \
+    {.name = "config",                                                            \
+     .kind = ARGS_FILE,                                                           \
+     .value = "FILE",                                                             \
+     .help = "Which clusters, by which metrics (YAML, needed; conf/peers.yaml)"}, \
+        {.name = "cluster",                                                       \
+         .kind = ARGS_TEXT,                                                       \
+         .value = "NAME",                                                         \
+         .help = "Only this cluster"},                                            \
+        {.name = "at",                                                            \
+         .kind = ARGS_TEXT,                                                       \
+         .value = "TIME",                                                         \
+         .help = "When the last window ends (a minute ago): ISO 8601, or ms"},    \
+        {.name = "from",                                                          \
+         .kind = ARGS_TEXT,                                                       \
+         .value = "TIME",                                                         \
+         .help = "Looks from then on, too"},                                      \
+        {.name = "every",                                                         \
+         .kind = ARGS_NUMBER,                                                     \
+         .value = "S",                                                            \
+         .help = "A look each so many seconds (60)",                              \
+         .min = 1,                                                                \
+         .max = 86400},                                                           \
+    {                                                                             \
+        .name = "store-step", .kind = ARGS_NUMBER, .value = "S",                  \
+        .help = "The step of the series that are kept, seconds (60)", .min = 1,   \
+        .max = 86400                                                              \
+    }
+static const struct args_option insight_suspects_options[] = {PEERS_OPTIONS, DATA, JSON};
+static const struct args_option insight_tune_options[] = {PEERS_OPTIONS,
+                                                          {.name = "seed",
+                                                           .kind = ARGS_NUMBER,
+                                                           .value = "N",
+                                                           .help = "Of the search (1)",
+                                                           .min = 1,
+                                                           .max = INT32_MAX},
+                                                          DATA,
+                                                          JSON};
+
 static const struct args_command commands[] = {
     {.path = "ingest",
      .summary = "Inspects, encodes, packages and publishes films",
@@ -504,6 +543,20 @@ static const struct args_command commands[] = {
               "their title plays\nanother; logs after a month. Films, reports and what "
               "is played "
               "stay. A service does this every hour."},
+    {.path = "insight suspects",
+     .summary = "Finds servers that are unlike their peers, and says by what",
+     .operands = "",
+     OPTIONS(insight_suspects_options),
+     .run = insight_suspects_run,
+     .about = "Reads the series of a data folder that no service holds. The same times "
+              "give the same suspects:\nany decision can be looked at again."},
+    {.path = "insight tune",
+     .summary = "Finds eps and min_points for the number of outliers that is expected",
+     .operands = "",
+     OPTIONS(insight_tune_options),
+     .run = insight_tune_run,
+     .about = "By simulated annealing over the windows of --from to --at; the cluster's "
+              "expected_percent says\nhow many outliers there should be."},
     {.path = "insight query",
      .summary = "Says which addresses of graphs can be read, and why others cannot",
      .operands = "FILE",
