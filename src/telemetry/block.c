@@ -262,7 +262,7 @@ static int open_block(struct block *b)
         return err_fail_errno("opening %s", b->path);
     }
     b->bytes = st.st_size;
-    uint64_t header;
+    uint64_t header = 0;
     TRY(read_header(b, &header));
     int err = read_directory(b, header);
     if (err == ERR_CORRUPT) {

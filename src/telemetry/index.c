@@ -377,7 +377,7 @@ int index_add_locked(struct index *ix, const struct telemetry_tags *tags,
     TRY(table_grow(ix, &ix->series_table, hash_of_series));
     TRY(list_place(ix, tags->count, &at));
     for (size_t i = 0; i < tags->count; i++) {
-        uint32_t key;
+        uint32_t key = 0;
         TRY(key_of(ix, tags->list[i].key, &key));
         TRY(pair_of(ix, key, tags->list[i].value, &pairs[i]));
         TRY(postings_reserve(ix, &index_pair_at(ix, pairs[i])->postings));

@@ -153,8 +153,8 @@ static bool find_mergeable(struct telemetry *t, int64_t due, uint32_t *ret_tier,
 
 int tend_merge(struct telemetry *t, int64_t due)
 {
-    uint32_t tier;
-    int64_t first;
+    uint32_t tier = 0;
+    int64_t first = 0;
     while (find_mergeable(t, due, &tier, &first)) {
         TRY(merge_window(t, tier, first));
     }
@@ -258,8 +258,8 @@ static bool find_rollable(struct telemetry *t, uint32_t *ret_tier, int64_t *ret_
 
 int tend_roll(struct telemetry *t)
 {
-    uint32_t tier;
-    int64_t first;
+    uint32_t tier = 0;
+    int64_t first = 0;
     while (find_rollable(t, &tier, &first)) {
         TRY(roll_window(t, tier, first));
     }
