@@ -58,7 +58,7 @@ static struct telemetry_config config_of(struct world *w)
 {
     return (struct telemetry_config){.dir = w->dir,
                                      .tiers = w->tiers,
-                                     .tier_count = 1,
+                                     .tier_count = w->tiers[1].step_ms ? 2 : 1,
                                      .on_corrupt = on_corrupt,
                                      .on_limit = on_limit,
                                      .user = w,
@@ -412,8 +412,11 @@ static void ask(struct world *w, struct twin *t)
     struct telemetry_match leaves[2] = {leaf(w, &values[0]), leaf(w, &values[1])};
     struct telemetry_match tree = {
         .op = TELEMETRY_MATCH_AND + draw(w, 3), .left = &leaves[0], .right = &leaves[1]};
-    int64_t ratio = (int64_t[]){1, 1, 2, 6}[draw(w, 4)];
-    int64_t start = (slot - (int64_t)draw(w, 200)) / ratio * ratio;
+    bool tiers = w->tiers[1].step_ms >
+                 0; // then what is old is known by the steps of the second one
+    int64_t ratio =
+        tiers ? 6 * (1 + (int64_t)draw(w, 2)) : (int64_t[]){1, 1, 2, 6}[draw(w, 4)];
+    int64_t start = (slot - (int64_t)draw(w, tiers ? 2500 : 200)) / ratio * ratio;
     struct telemetry_span span = {.start_ms = start * STEP,
                                   .step_ms = ratio * STEP,
                                   .count = 1 + draw(w, 100),
@@ -427,10 +430,15 @@ static void run_random(uint64_t seed)
     struct world w;
     struct twin t = {0};
     world_new(&w, seed);
+    bool tiers = seed % 3 == 0;
+    if (tiers) {
+        w.tiers[0].keep_ms = 900 * STEP;
+        w.tiers[1] = (struct telemetry_tier){6 * STEP, 50000 * STEP};
+    }
     world_open(&w);
     for (int round = 0; round < 150; round++) {
         uint64_t dice = draw(&w, 20);
-        w.now_ms += dice == 0   ? (int64_t)draw(&w, 250) * STEP
+        w.now_ms += dice == 0   ? (int64_t)draw(&w, tiers ? 700 : 250) * STEP
                     : dice == 1 ? -(int64_t)draw(&w, 3) * STEP
                                 : (int64_t)draw(&w, (uint64_t)STEP);
         append_some(&w, &t);
