@@ -600,8 +600,9 @@ static int session_open(struct session *s, const struct args *args)
         TRY(cstr_dup(&s->films[i].name, base_name(s->films[i].path)));
     }
     TRY(app_meter_new(
-        &s->meter, &(struct app_meter_config){
-                       .process = "ingest", .address = args_text(args, "meter", NULL)}));
+        &s->meter, &(struct app_meter_config){.process = "ingest",
+                                              .address = args_text(args, "meter", NULL),
+                                              .beside = command_data_dir(args)}));
     TRY(progress_new(&s->progress));
     TRY(s->makes_data ? command_open(args, &s->store) : command_look(args, &s->store));
     store_measure(s->store, s->meter);

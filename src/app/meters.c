@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #define TAGS_BYTES_MAX 1024
 #define TAGS_MAX       16
@@ -40,9 +41,26 @@ static int tags_read(const char *given, struct tags *ret)
     return 0;
 }
 
+// A service listens at DATA/series.sock, where its path fits into an address.
+static int address_beside(const char *data_dir, char **ret)
+{
+    AUTO(cstr_free) char *path = NULL, *address = NULL;
+    TRY(cstr_printf(&path, "%s/series.sock", data_dir));
+    if (fs_exists(path) && strlen(path) < sizeof((struct sockaddr_un *)0)->sun_path) {
+        TRY(cstr_printf(&address, "unix://%s", path));
+    }
+    *ret = TAKE(address);
+    return 0;
+}
+
 int app_meter_new(struct meter **ret, const struct app_meter_config *config)
 {
     const char *address = config->address ? config->address : getenv("MARQUEE_METER");
+    AUTO(cstr_free) char *beside = NULL;
+    if (!address && config->beside) {
+        TRY(address_beside(config->beside, &beside));
+        address = beside;
+    }
     struct tags tags = {.list = {{0}}};
     AUTO(meter_free) struct meter *m = NULL;
     TRY(tags_read(getenv("MARQUEE_METER_TAGS"), &tags));

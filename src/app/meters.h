@@ -9,8 +9,9 @@
 
 struct app_meter_config {
     const char *process; // "serve", "ingest"
-    const char *address; // NULL: MARQUEE_METER's, or nowhere
-    meter_sink_f *sink;  // as for meter_new; NULL
+    const char *address; // NULL: MARQUEE_METER's, or …
+    const char *beside; // … a service's of this data folder, where one is; NULL: nowhere
+    meter_sink_f *sink; // as for meter_new; NULL
     void *user;
 };
 // With the tags of MARQUEE_METER_TAGS ("node=web1,cluster=web") on every line. ERR_INVALID names what
