@@ -280,10 +280,13 @@ static int compute(struct evaluation *e, const struct node *n, struct lines *ret
     case NODE_REWRITE:
         return evaluate_node(e, n->a, ret);
     case NODE_WINDOW:
+        return evaluate_window(e, n, ret);
     case NODE_GATHER:
+        return evaluate_gather(e, n, ret);
     case NODE_MATCHED:
+        return evaluate_matched(e, n, ret);
     case NODE_CALL:
-        break;
+        return evaluate_call(e, n, ret);
     }
     FAIL(ERR_INTERNAL, "a node of no kind");
 }
@@ -317,7 +320,10 @@ static int evaluate_all(struct evaluation *e, const struct telemetry_expr *x,
     size_t count = 0;
     struct telemetry_line *out = arena_alloc(e->arena, EVALUATE_ANSWER_MAX, sizeof *out);
     FAIL_IF(!out, ERR_NOMEM, "an answer");
-    for (size_t i = 0; i < x->count; i++) {
+    if (x->is_promql) {
+        TRY(evaluate_prom_answer(e, x->lines[0].node, out, &count));
+    }
+    for (size_t i = 0; !x->is_promql && i < x->count; i++) {
         struct lines lines;
         TRY(evaluate_node(e, x->lines[i].node, &lines));
         TRY(evaluate_style(e, &x->lines[i], lines, out, &count));

@@ -49,6 +49,13 @@ int evaluate_stat(struct evaluation *, const struct node *, struct lines *ret);
 int evaluate_filter(struct evaluation *, const struct node *, struct lines *ret);
 int evaluate_pick(struct evaluation *, const struct node *, struct lines *ret);
 int evaluate_percentiles(struct evaluation *, const struct node *, struct lines *ret);
+// In evaluate_window.c, evaluate_gather.c, evaluate_matched.c, evaluate_call.c.
+int evaluate_window(struct evaluation *, const struct node *, struct lines *ret);
+int evaluate_gather(struct evaluation *, const struct node *, struct lines *ret);
+int evaluate_matched(struct evaluation *, const struct node *, struct lines *ret);
+int evaluate_call(struct evaluation *, const struct node *, struct lines *ret);
+int evaluate_prom_answer(struct evaluation *, const struct node *,
+                         struct telemetry_line *out, size_t *count);
 // In evaluate_label.c: names, sorts and cuts the lines of one expression, and puts them to the answer.
 int evaluate_style(struct evaluation *, const struct styled *, struct lines,
                    struct telemetry_line *out, size_t *count);
