@@ -19,6 +19,12 @@ static void fuzz_stack(struct str text, struct arena *a)
     }
 }
 
+static void fuzz_promql(struct str text, struct arena *a)
+{
+    const struct telemetry_expr *e;
+    telemetry_promql_parse(text, a, &e);
+}
+
 static void fuzz_graph(struct str text, struct arena *a)
 {
     const struct telemetry_graph *g;
@@ -38,10 +44,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     memcpy(copy, data + 1, size - 1);
     struct str text = {copy, size - 1};
-    if (data[0] % 2 == 0) {
+    switch (data[0] % 3) {
+    case 0:
         fuzz_stack(text, a);
-    } else {
+        break;
+    case 1:
         fuzz_graph(text, a);
+        break;
+    default:
+        fuzz_promql(text, a);
     }
     free(copy);
     return 0;
