@@ -117,6 +117,7 @@ const struct http_route api_routes[] = {
 
     SEND("/atlas/api/v1/publish", publish, "Values, as Atlas' publish takes them"),
     SEND("/prometheus/api/v1/write", write, "Values, as Prometheus' remote write 1.0 sends them"),
+    SEND("/otlp/v1/metrics", otlp, "Values, as OpenTelemetry sends them over HTTP (protobuf)"),
     SEND(API "/series/exposition", exposition, "Values in Prometheus' text form"),
     GET(API "/series/counts", O, series_counts, "What came in, and what was dropped and why"),
 

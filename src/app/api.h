@@ -191,7 +191,7 @@ http_handler_f api_session_create, api_session_get, api_session_end, api_session
     api_dashboards_list, api_dashboards_get, api_findings_list, api_findings_waive,
     api_findings_reopen, api_events_follow, api_history_get, api_openapi_get,
     api_health_get, api_media_get, api_art_get, api_pages_get, api_series_publish,
-    api_series_write, api_series_exposition, api_series_counts;
+    api_series_write, api_series_otlp, api_series_exposition, api_series_counts;
 http_open_body_f api_uploads_open, api_series_open;
 
 // Sends what flow and bus say to the event streams.

@@ -119,6 +119,23 @@ int api_series_write(struct http_request *req, struct http_response *res, void *
     return answer_prometheus(res, &taken);
 }
 
+// ExportMetricsServiceResponse {} where all is stored; where not, { partial_success 1 { rejected 1, why 2 } }.
+int api_series_otlp(struct http_request *req, struct http_response *res, void *user)
+{
+    struct telemetry_intake *intake = NULL;
+    AUTO(unmap) struct str body = {0};
+    AUTO(buf_free) struct buf answer = {0};
+    struct telemetry_taken taken;
+    TRY(intake_of(user, &intake));
+    TRY(map_body(req, NULL, &body));
+    TRY(telemetry_take_otlp(intake, body, &taken));
+    if (taken.dropped) {
+        TRY(telemetry_otlp_partial(&taken, &answer));
+    }
+    http_body(res, "application/x-protobuf", buf_view(&answer));
+    return 0;
+}
+
 int api_series_exposition(struct http_request *req, struct http_response *res, void *user)
 {
     struct telemetry_intake *intake = NULL;

@@ -72,6 +72,7 @@ static void nobody_may_more_than_is_meant(void **state)
         {"/atlas/api/v1/publish", "oags", false},
         {"/prometheus/api/v1", "oa", false},
         {"/prometheus/api/v1/write", "oags", false},
+        {"/otlp/v1/metrics", "oags", false},
         {API "/series/exposition", "oags", false},
         {API "/series/counts", "oa", false},
         {API "/users", "a", false},

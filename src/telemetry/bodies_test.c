@@ -258,6 +258,85 @@ static void hostile_requests_are_refused(void **state)
     assert_int_equal(telemetry_intake_counts(w->intake).malformed, 8);
 }
 
+// --- OTLP -----------------------------------------------------------------------------------
+
+static void put_attribute(struct buf *out, unsigned field, const char *key,
+                          const char *value)
+{
+    AUTO(buf_free) struct buf any = {0}, pair = {0};
+    put_bytes(&any, 1, str_of(value));
+    put_bytes(&pair, 1, str_of(key));
+    put_bytes(&pair, 2, buf_view(&any));
+    put_bytes(out, field, buf_view(&pair));
+}
+
+static void put_fixed(struct buf *out, unsigned field, const void *value)
+{
+    put_varint(out, field << 3 | 1);
+    buf_add(out, value, 8);
+}
+
+// A metric of one point: a number (kind 5, 7), or a histogram's count and sum (9).
+static void put_metric(struct buf *scope, const char *name, unsigned kind,
+                       int temporality, bool grows)
+{
+    AUTO(buf_free) struct buf point = {0}, data = {0}, metric = {0};
+    const uint64_t at_ns = 100000 * UINT64_C(1000000), count = 3;
+    const double value = 1.5;
+    const int64_t whole = -7;
+    put_attribute(&point, kind == 9 ? 9 : 7, "path", "/a");
+    put_fixed(&point, 3, &at_ns);
+    put_fixed(&point,
+              kind == 9   ? 5
+              : kind == 5 ? 6
+                          : 4,
+              kind == 5 ? (const void *)&whole : &value);
+    if (kind == 9) {
+        put_fixed(&point, 4, &count);
+    }
+    put_bytes(&data, 1, buf_view(&point));
+    put_varint(&data, 2 << 3);
+    put_varint(&data, (uint64_t)temporality);
+    put_varint(&data, 3 << 3);
+    put_varint(&data, grows);
+    put_bytes(&metric, 1, str_of(name));
+    put_bytes(&metric, kind, buf_view(&data));
+    put_bytes(scope, 2, buf_view(&metric));
+}
+
+static void otlp_says_what_a_sum_is(void **state)
+{
+    struct world *w = *state;
+    AUTO(buf_free) struct buf scope = {0}, resource = {0}, all = {0}, body = {0};
+    put_metric(&scope, "queue", 5, 0, false);
+    put_metric(&scope, "whole", 7, 2, true);
+    put_metric(&scope, "parts", 7, 1, true);
+    put_metric(&scope, "level", 7, 2, false);
+    put_metric(&scope, "sizes", 9, 2, false);
+    put_metric(&scope, "other", 11, 2, false); // a summary: not read
+    put_attribute(&resource, 1, "service.name", "web");
+    put_attribute(&resource, 1, "telemetry.sdk.name", "x");
+    put_bytes(&all, 1, buf_view(&resource));
+    put_bytes(&all, 2, buf_view(&scope));
+    put_bytes(&body, 1, buf_view(&all));
+    assert_int_equal(telemetry_take_otlp(w->intake, buf_view(&body), &w->taken), 0);
+#define TAGS ",path=/a,service.name=web"
+    assert_string_equal(
+        stored(w),
+        "level,atlas.dstype=gauge" TAGS " @100000 = 1.5\n"
+        "parts,atlas.dstype=sum" TAGS " sum @100000 = 1.5\n"
+        "queue,atlas.dstype=gauge" TAGS " @100000 = -7\n"
+        "sizes,atlas.dstype=counter" TAGS ",statistic=count counter @100000 = 3\n"
+        "sizes,atlas.dstype=counter" TAGS ",statistic=totalAmount counter @100000 = 1.5\n"
+        "whole,atlas.dstype=counter" TAGS " counter @100000 = 1.5\n");
+    assert_int_equal(w->taken.stored, 6);
+    assert_int_equal(w->taken.dropped, 1);
+    assert_int_equal(telemetry_take_otlp(w->intake, STR("\x0a\xff"), &w->taken),
+                     ERR_INVALID);
+    assert_int_equal(telemetry_take_otlp(w->intake, STR("x"), &w->taken), ERR_INVALID);
+    assert_int_equal(telemetry_take_otlp(w->intake, STR(""), &w->taken), 0);
+}
+
 // --- exposition -----------------------------------------------------------------------------
 
 static void exposition_is_read_line_by_line(void **state)
@@ -404,6 +483,7 @@ int main(void)
         test_of(a_series_that_ended_has_no_value),
         test_of(what_is_over_a_limit_is_remembered),
         test_of(hostile_requests_are_refused),
+        test_of(otlp_says_what_a_sum_is),
         test_of(exposition_is_read_line_by_line),
         test_of(targets_are_told_apart),
         test_of(lines_come_over_udp),

@@ -90,6 +90,13 @@ int telemetry_take_remote_write(struct telemetry_intake *, struct str body,
 int telemetry_take_exposition(struct telemetry_intake *, struct str body,
                               const struct telemetry_tags *more, int64_t now_ms,
                               struct telemetry_taken *ret);
+// OTLP metrics, protobuf: gauges and sums, of histograms count and totalAmount. What the protocol means by a
+// sum says its atlas.dstype: counter, sum, or gauge. ERR_INVALID as above.
+int telemetry_take_otlp(struct telemetry_intake *, struct str body,
+                        struct telemetry_taken *ret);
+
+// What is answered where a part was dropped: an ExportMetricsServiceResponse.
+int telemetry_otlp_partial(const struct telemetry_taken *, struct buf *out);
 
 // --- targets --------------------------------------------------------------------------------
 
