@@ -71,7 +71,7 @@ export const addressOf = (name) => address(1, Number(name.slice(1)));
 export const faults = {
   latency: { how: 'the relay holds its answers back', on: (f, s, k = 1) => f.relay(s, 4000 * k, 4000 * k), off: (f, s) => f.relay(s, 0, 0) },
   loss: { how: 'nft drops packets between relay and server', on: (f, s, k = 1) => f.loss(s, Math.round(250 * k)), off: (f, s) => f.loss(s, 0) },
-  cpu: { how: 'a quota of its control group', on: (f, s, k = 1) => f.cpu(s, 1000, Math.round(20000 * k)), off: (f, s) => f.cpu(s, -1, 100000) },
+  cpu: { how: 'a quota of its control group', on: (f, s, k = 1) => f.cpu(s, 1000, Math.round(25000 * k)), off: (f, s) => f.cpu(s, -1, 100000) },
   leak: { how: 'the process keeps memory of each request', on: (f, s, k = 1) => f.tell(s, `leak ${Math.round(6144 * k)}`), off: (f, s) => f.tell(s, 'leak 0') },
   disk: { how: 'bytes a second that its control group may read', on: (f, s, k = 1) => f.disk(s, Math.round(620 * 1024 / k)), off: (f, s) => f.disk(s, 0) },
   errors: { how: 'the process answers 500 to one request in fifty', on: (f, s) => f.tell(s, 'errors 50'), off: (f, s) => f.tell(s, 'errors 0') },
@@ -86,7 +86,7 @@ export function fleetFolder() {
 // series: where lines go to ("unix:///…"), besides the record in dir/series.lines. disk: a file on a real
 // disk that the servers read.
 export async function startFleet({
-  dir, disk_file = path.join(os.tmpdir(), `${path.basename(dir)}.disk`), count = 30, seed = 1, series = '', day_ms = 80000, dawn_ms = Date.now(), rate = [9, 22], backend_ms = [4, 22],
+  dir, disk_file = path.join(os.tmpdir(), `${path.basename(dir)}.disk`), count = 30, seed = 1, series = '', day_ms = 80000, dawn_ms = Date.now(), rate = [8, 18], backend_ms = [4, 22],
 }) {
   const program = fleetProgram();
   const random = chances(seed);
@@ -130,7 +130,7 @@ export async function startFleet({
     for (const kind of ['cpu', 'memory', 'blkio']) fs.mkdirSync(group(kind, s));
     fs.writeFileSync(path.join(group('memory', s), 'memory.limit_in_bytes'), String(128 << 20));
     start(s, ['cpu', 'memory', 'blkio'].map((k) => group(k, s)).join(','), [program, 'server', `name=${s}`, `listen=${address(2, i + 1)}`,
-      'backend=127.3.0.1:9000', `disk=${disk_file}`, 'disk_blocks=512', `control=${at(`${s}.sock`)}`, `series=${lines}`,
+      'backend=127.3.0.1:9000', `disk=${disk_file}`, 'disk_blocks=512', `control=${at(`${s}.sock`)}`, `pid_file=${at(`${s}.pid`)}`, `series=${lines}`,
       'every_ms=500', `rounds=${140 + Math.floor(random() * 16)}`, `slots=${700 + Math.floor(random() * 100)}`,
       `ballast_kb=${1024 + Math.floor(random() * 40000)}`, `seed=${seed * 1000 + i}`]);
   }
@@ -145,7 +145,7 @@ export async function startFleet({
   const losses = new Map();
   const tell = (socket, text) => execFileSync(program, ['tell', `to=${at(socket)}`, `text=${text}`]);
   const fleet = {
-    dir, names, id, program, said, inside, events,
+    dir, names, id, program, said, inside, events, pid: host.pid,
     tell: (s, text) => tell(`${s}.sock`, text),
     relay: (s, delay_us, jitter_us) => tell('relay.sock', `${s} ${delay_us} ${jitter_us}`),
     cpu: (s, quota_us, period_us) => {
@@ -163,7 +163,8 @@ export async function startFleet({
       });
       inside(['nft', '-f', '-'], `table inet fleet\nflush table inet fleet\ntable inet fleet {\n  chain in {\n    type filter hook input priority 0;\n${rules.join('')}  }\n}\n`);
     },
-    restart: (s) => host.stdin.write(`restart ${s}\n`),
+    halt: (s) => host.stdin.write(`stop ${s}\n`),
+    restart: (s) => host.stdin.write(`restart ${s}\n`), // or starts it, where it was halted
     setUpstream: (list) => {
       fs.writeFileSync(at('upstream.conf'), upstream(list));
       process.kill(Number(fs.readFileSync(at('nginx.pid'), 'utf8')), 'SIGHUP');

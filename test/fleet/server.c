@@ -255,7 +255,7 @@ static void *report(void *arg)
                   (unsigned long long)(e - errors));
         lines_put(&s->lines, "C:cpu.seconds,server=%s:%.6f", s->name,
                   (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
-        lines_put(&s->lines, "g:mem.rss,server=%s:%.0f", s->name, resident_bytes());
+        lines_put(&s->lines, "m:mem.rss,server=%s:%.0f", s->name, resident_bytes());
         lines_put(&s->lines, "C:disk.seconds,server=%s:%.6f", s->name,
                   (double)atomic_load(&s->disk_us) / 1e6);
         lines_put(&s->lines, "U:net.sent,server=%s:%llu", s->name,
@@ -296,6 +296,14 @@ static void start_thread(void *(*run)(void *), void *arg)
         die("thread");
 }
 
+// When it listens: who finds the file finds a server.
+static void write_pid(const char *path)
+{
+    FILE *f = fopen(path, "we");
+    if (!f || fprintf(f, "%d\n", (int)getpid()) < 0 || fclose(f))
+        die(path);
+}
+
 int fleet_server(char **args)
 {
     static struct server server; // of the process; large
@@ -322,6 +330,7 @@ int fleet_server(char **args)
     for (uint32_t i = 0; i < s->slots; i++) // begins warm, with the most popular titles
         cache_put(s, i, s->ballast);
     s->listener = listen_at(option(args, "listen"));
+    write_pid(option(args, "pid_file"));
     start_thread(report, s);
     start_thread(obey, s);
     for (;;) {

@@ -3,7 +3,7 @@
 // Records what is true: a fleet under load for some minutes, faults put upon some of its servers at times
 // that a seed decides, a healthy server restarted now and then, labels beside.
 //
-//   node test/fleet/truth.mjs --out DIR --seed N --kinds latency,leak,disk [--servers 32] [--seconds 165]
+//   node test/fleet/truth.mjs --out DIR --seed N --kinds latency,leak,disk [--servers 30] [--seconds 165]
 //
 // DIR/labels.json says who was sick with what and when; DIR/series.lines holds what the fleet told, as it
 // came over the wire; DIR/health.csv the health checks; DIR/requests.csv every request.
@@ -15,24 +15,24 @@ import { chances, faults, fleetFolder, missing, startFleet } from './fleet.mjs';
 const wait = (ms) => new Promise((r) => setTimeout(r, ms));
 
 // Phases of fault, quiet between them. Times in ms from the beginning of the load.
-export function schedule({ seed, kinds, names, seconds, sick = 2, phase_s = 60, gap_s = 12, warm_s = 20 }) {
+export function schedule({ seed, kinds, names, seconds, sick = 3, phase_s = 65, gap_s = 12, warm_s = 20 }) {
   const random = chances(seed * 7919);
   const pick = (list) => list.splice(Math.floor(random() * list.length), 1)[0];
   const well = [...names];
   const left = [];
   const plan = [];
-  for (let from = warm_s; from + phase_s + 8 <= seconds; from += phase_s + gap_s) {
+  for (let from = warm_s; from + phase_s + 2 <= seconds; from += phase_s + gap_s) {
     for (let i = 0; i < sick; i++) {
       if (left.length === 0) left.push(...kinds);
       plan.push({ server: pick(well), kind: pick(left), from: from * 1000, until: (from + phase_s) * 1000 });
     }
     const at = Math.round((from + 10 + random() * (phase_s - 20)) * 1000);
-    plan.push({ server: pick(well), kind: 'restart', from: at, until: at });
+    plan.push({ server: pick(well), kind: 'restart', from: at, until: at + 4000 });
   }
   return plan;
 }
 
-export async function record({ out, seed, kinds, servers = 32, seconds = 165, series = '', day_s = 80, strength = 1 }) {
+export async function record({ out, seed, kinds, servers = 30, seconds = 165, series = '', day_s = 80, strength = 1 }) {
   const dir = fleetFolder();
   fs.mkdirSync(out, { recursive: true });
   const day_ms = day_s * 1000;
@@ -44,7 +44,8 @@ export async function record({ out, seed, kinds, servers = 32, seconds = 165, se
     const began = Date.now();
     const plan = schedule({ seed, kinds, names: fleet.names, seconds });
     const acts = plan.flatMap((p) => p.kind === 'restart'
-      ? [{ at: p.from, run: () => fleet.restart(p.server), note: p, key: 'from' }]
+      ? [{ at: p.from, run: () => fleet.halt(p.server), note: p, key: 'from' },
+        { at: p.until, run: () => fleet.restart(p.server), note: p, key: 'until' }]
       : [{ at: p.from, run: () => faults[p.kind].on(fleet, p.server, strength), note: p, key: 'from' },
         { at: p.until, run: () => faults[p.kind].off(fleet, p.server), note: p, key: 'until' }]);
     for (const act of acts.sort((a, b) => a.at - b.at)) {
@@ -56,7 +57,7 @@ export async function record({ out, seed, kinds, servers = 32, seconds = 165, se
     fs.writeFileSync(path.join(out, 'labels.json'), JSON.stringify({
       seed, kinds, servers: fleet.names, from_ms: began, until_ms: Date.now(), day_ms, dawn_ms,
       faults: plan.filter((p) => p.kind !== 'restart').map(({ server, kind, from_ms, until_ms }) => ({ server, kind, from_ms, until_ms })),
-      restarts: plan.filter((p) => p.kind === 'restart').map(({ server, from_ms }) => ({ server, at_ms: from_ms })),
+      restarts: plan.filter((p) => p.kind === 'restart').map(({ server, from_ms, until_ms }) => ({ server, from_ms, until_ms })),
     }, null, 1));
   } finally {
     await fleet.stop();
@@ -72,7 +73,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     console.log(`SKIPPED ${why}`);
   } else {
     await record({
-      out: given.out, seed: Number(given.seed), kinds: given.kinds.split(','), servers: Number(given.servers ?? 32),
+      out: given.out, seed: Number(given.seed), kinds: given.kinds.split(','), servers: Number(given.servers ?? 30),
       seconds: Number(given.seconds ?? 165), series: given.series ?? '', strength: Number(given.strength ?? 1),
     });
   }

@@ -34,7 +34,7 @@ test('a fleet of five under load, and each fault upon one of them', { skip }, as
   fleet.probe();
 
   await t.test('every server serves and tells each of its series', async () => {
-    const names = ['t:server.latency', 'c:server.requests', 'c:server.errors', 't:backend.call', 'C:cpu.seconds', 'g:mem.rss',
+    const names = ['t:server.latency', 'c:server.requests', 'c:server.errors', 't:backend.call', 'C:cpu.seconds', 'm:mem.rss',
       'C:disk.seconds', 'U:net.sent', 'U:net.received', 't:client.latency', 'c:client.requests', 'c:client.errors'];
     await until('all lines of all servers', () => {
       const told = text('series.lines');
@@ -81,7 +81,7 @@ test('a fleet of five under load, and each fault upon one of them', { skip }, as
   });
 
   await t.test('leak: memory of requests is kept', async () => {
-    const rss = () => Number(text('series.lines').split('\n').filter((l) => l.startsWith('g:mem.rss,server=s05:')).at(-1).split(':')[2]);
+    const rss = () => Number(text('series.lines').split('\n').filter((l) => l.startsWith('m:mem.rss,server=s05:')).at(-1).split(':')[2]);
     const before = rss();
     fleet.tell('s05', 'leak 400000');
     await until('20 MB more', () => rss() > before + 20e6);
