@@ -112,6 +112,18 @@ const struct http_route api_routes[] = {
     GET(API "/dashboards", O, dashboards_list, "Dashboards"),
     GET(API "/dashboards/{name}", O, dashboards_get, "A dashboard and its graphs"),
 
+    GET(API "/actions", O, actions_list, "What is done with sick servers, newest first"),
+    GET(API "/actions/{id}", O, actions_get, "A treatment: why, how far, what was found"),
+    POST(API "/actions/{id}/approve", O, actions_approve, SMALL, "Approve what is held by a judgement"),
+    POST(API "/actions/{id}/refuse", O, actions_refuse, SMALL, "Refuse what is held"),
+    POST(API "/actions/{id}/undo", O, actions_undo, SMALL, "Put a server back into service"),
+    POST(API "/suspicions", O, suspicions_add, LARGE, "A look at a cluster by another detector"),
+    GET(API "/alerts", O, alerts_list, "Alerts that are not resolved, or in a state"),
+    GET(API "/alerts/{id}", O, alerts_get, "An alert"),
+    POST(API "/alerts/{id}/ack", O, alerts_ack, SMALL, "Acknowledge an alert"),
+    GET(API "/silences", O, silences_list, "Silences that hold"),
+    POST(API "/silences", O, silences_add, SMALL, "Tell nothing of alerts that fit, until an end"),
+    DELETE(API "/silences/{id}", O, silences_end, "End a silence"),
     GET(API "/audit", O, audit_list, "What was decided and done by itself, newest first"),
     GET(API "/audit/verify", O, audit_verify, "Is the audit trail whole"),
 

@@ -47,6 +47,7 @@ struct api {
         struct http_server *server;
         struct bus_follower *follower;  // NULL in tests
         struct flow_executor *executor; // NULL: another process executes
+        struct insight_act *act;        // NULL: no clusters are described
     } links;
 };
 
@@ -191,7 +192,10 @@ http_handler_f api_session_create, api_session_get, api_session_end, api_session
     api_dashboards_list, api_dashboards_get, api_findings_list, api_findings_waive,
     api_findings_reopen, api_events_follow, api_history_get, api_openapi_get,
     api_health_get, api_media_get, api_art_get, api_pages_get, api_series_publish,
-    api_series_write, api_series_otlp, api_series_exposition, api_series_counts;
+    api_series_write, api_series_otlp, api_series_exposition, api_series_counts,
+    api_actions_list, api_actions_get, api_actions_approve, api_actions_refuse,
+    api_actions_undo, api_suspicions_add, api_alerts_list, api_alerts_get, api_alerts_ack,
+    api_silences_list, api_silences_add, api_silences_end;
 http_open_body_f api_uploads_open, api_series_open;
 
 // Sends what flow and bus say to the event streams.

@@ -21,6 +21,7 @@ int serve_run(const struct args *args)
         .series_udp = args_text(args, "series-udp", getenv("MARQUEE_SERIES_UDP")),
         .scrape = args_text(args, "scrape", NULL),
         .series_step_ms = args_number(args, "series-step", 0) * 1000,
+        .conf_dir = args_text(args, "conf", getenv("MARQUEE_CONF")),
         .slots = (unsigned)args_number(args, "slots", 0)};
     int err = app_serve(&config);
     return err < 0 ? command_failed(args, err) : ARGS_DONE;

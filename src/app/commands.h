@@ -13,7 +13,9 @@ args_run_f inspect_run, ingest_run, serve_run, titles_run, jobs_run, findings_ru
     user_add_run, user_list_run, user_link_run, user_password_run, user_set_run,
     user_remove_run, partner_add_run, partner_list_run, store_collect_run,
     insight_cluster_run, insight_suspects_run, insight_tune_run, store_check_run,
-    doctor_run, step_run, frame_run, audit_verify_run, audit_list_run;
+    doctor_run, step_run, frame_run, audit_verify_run, audit_list_run, actions_list_run,
+    actions_approve_run, actions_refuse_run, actions_undo_run, actions_check_run,
+    alerts_list_run, alerts_ack_run, alerts_silence_run, alerts_check_run;
 args_run_f telemetry_token_add_run, telemetry_token_list_run, telemetry_token_remove_run;
 args_run_f insight_changes_run, insight_canary_run, insight_query_run;
 

@@ -99,6 +99,10 @@ static const struct args_option ingest_options[] = {
 };
 
 static const struct args_option serve_options[] = {
+    {.name = "conf",
+     .kind = ARGS_DIR,
+     .value = "DIR",
+     .help = "clusters.yaml, peers.yaml, alerts.yaml (MARQUEE_CONF, or DATA/conf)"},
     {.name = "port",
      .kind = ARGS_NUMBER,
      .value = "N",
@@ -265,6 +269,40 @@ static const struct args_option insight_changes_options[] = {
     JSON,
 };
 static const struct args_option insight_canary_options[] = {JSON};
+static const struct args_option actions_options[] = {
+    {.name = "cluster", .kind = ARGS_TEXT, .value = "NAME", .help = "Of this cluster"},
+    {.name = "state",
+     .kind = ARGS_CHOICE,
+     .value = "held|told|dry|acting|out|stuck|done|restored|undone|expired|refused",
+     .help = "In this state"},
+    LIMIT,
+    DATA,
+    JSON,
+};
+static const struct args_option alerts_options[] = {
+    {.name = "state",
+     .kind = ARGS_CHOICE,
+     .value = "pending|firing|acknowledged|no_data|resolved",
+     .help = "In this state (all but resolved)"},
+    LIMIT,
+    DATA,
+    JSON,
+};
+static const struct args_option ack_options[] = {
+    {.name = "why", .kind = ARGS_TEXT, .value = "TEXT", .help = "What is being done"},
+    DATA,
+};
+static const struct args_option silence_options[] = {
+    {.name = "rule", .kind = ARGS_TEXT, .value = "NAME", .help = "Alerts of this rule"},
+    {.name = "tag",
+     .kind = ARGS_TEXT,
+     .value = "KEY=VALUE",
+     .help = "Alerts with this tag",
+     .many = true},
+    {.name = "why", .kind = ARGS_TEXT, .value = "REASON", .help = "Why (needed)"},
+    {.name = "until", .kind = ARGS_DATE, .value = "DATE", .help = "Until when (needed)"},
+    DATA,
+};
 static const struct args_option audit_verify_options[] = {
     {.name = "head",
      .kind = ARGS_TEXT,
@@ -588,6 +626,42 @@ static const struct args_command commands[] = {
          "CONFIG (YAML) says which metrics matter and what is tolerated; both others "
          "are CSV with a column\na metric. Exits 0 for pass, 3 for fail, 4 for what a "
          "person should look at."},
+#define ON_IDS(name, what, function, opts)                                               \
+    {                                                                                    \
+        .path = (name), .summary = (what), .operands = "ID…", .operand_kind = ARGS_TEXT, \
+        .operands_min = 1, .operands_max = 1000, OPTIONS(opts), .run = (function)        \
+    }
+#define ON_FILE(name, what, function)                                    \
+    {                                                                    \
+        .path = (name), .summary = (what), .operands = "FILE",           \
+        .operand_kind = ARGS_FILE, .operands_min = 1, .operands_max = 1, \
+        .run = (function)                                                \
+    }
+    {.path = "actions list",
+     .summary = "Lists what is done with sick servers, and what is held by which guard",
+     .operands = "",
+     OPTIONS(actions_options),
+     .run = actions_list_run},
+    ON_IDS("actions approve", "Lets begin what a judgement holds", actions_approve_run,
+           data_alone),
+    ON_IDS("actions refuse", "Refuses what is held", actions_refuse_run, data_alone),
+    ON_IDS("actions undo", "Puts servers back into service", actions_undo_run,
+           data_alone),
+    ON_FILE("actions check", "Checks a description of clusters (YAML)",
+            actions_check_run),
+    {.path = "alerts list",
+     .summary = "Lists alerts",
+     .operands = "",
+     OPTIONS(alerts_options),
+     .run = alerts_list_run},
+    ON_IDS("alerts ack", "Acknowledges alerts: nobody else is called", alerts_ack_run,
+           ack_options),
+    {.path = "alerts silence",
+     .summary = "Has nothing told of alerts that fit, until an end",
+     .operands = "",
+     OPTIONS(silence_options),
+     .run = alerts_silence_run},
+    ON_FILE("alerts check", "Checks alert rules (YAML)", alerts_check_run),
     {.path = "audit verify",
      .summary = "Says whether the audit trail is whole",
      .operands = "",

@@ -11,6 +11,7 @@
 #include "app/collector.h"
 #include "app/meters.h"
 #include "app/series_service.h"
+#include "app/watcher.h"
 #include "media/media.h"
 
 #include <errno.h>
@@ -36,6 +37,7 @@ struct service {
     struct bus_notifier *notifier;
     struct flow_executor *executor;
     struct collector *collector;
+    struct watcher *watcher;
     struct series_service *series;
     pthread_mutex_t own_lock;            // guards the next
     struct telemetry_intake *own_series; // that takes what this process counts of itself
@@ -95,6 +97,7 @@ static void service_stop(struct service *s)
     }
     api_link(&s->api, (struct api_links){0}); // from here nobody calls another
     collector_stop(&s->collector);
+    watcher_stop(&s->watcher);
     bus_notifier_stop(&s->notifier);
     bus_follower_stop(&s->follower);
     http_server_stop(&s->server);
@@ -183,7 +186,8 @@ static void link_all(struct service *s)
 {
     api_link(&s->api, (struct api_links){.server = s->server,
                                          .follower = s->follower,
-                                         .executor = s->executor});
+                                         .executor = s->executor,
+                                         .act = watcher_act(s->watcher)});
 }
 
 static void count_request(void *user, const struct http_done *done)
@@ -283,6 +287,19 @@ static int start_followers(struct service *s, const struct app_serve_config *c)
     return bus_notifier_start(&s->notifier, &notifier);
 }
 
+static int start_watcher(struct service *s, const struct app_serve_config *c)
+{
+    AUTO(cstr_free) char *usual = NULL;
+    TRY(cstr_printf(&usual, "%s/conf", store_dir(s->store)));
+    const struct watcher_config config = {.store = s->store,
+                                          .series = series_service_store(s->series),
+                                          .conf_dir = c->conf_dir ? c->conf_dir : usual,
+                                          .base_url = s->base_url};
+    TRY(watcher_start(&s->watcher, &config));
+    link_all(s);
+    return 0;
+}
+
 // For `marquee ingest` and `./run`: where this service answers.
 static int write_mark(struct service *s)
 {
@@ -317,6 +334,7 @@ static int start(struct service *s, const struct app_serve_config *c)
     s->workflow = ingest_workflow(&s->ingest);
     TRY(start_executor(s, c));
     TRY(collector_start(&s->collector, s->store));
+    TRY(start_watcher(s, c));
     return write_mark(s);
 }
 

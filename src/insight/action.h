@@ -110,6 +110,9 @@ void insight_act_free(struct insight_act **);
 // One look's suspects: each becomes a treatment, begun, waiting or held; who is held and no longer a
 // suspect is let go. Any number of processes at once. ERR_NOT_FOUND: no such cluster.
 int insight_act_consider(struct insight_act *, const struct insight_suspicion *);
+// As above, out of {"cluster","rule","window_start","window_end","data","members","reporting","parameters",
+// "suspects":[{"server","since","score","evidence"}]}, times as RFC 3339: for detectors of others.
+int insight_act_consider_json(struct insight_act *, const json_t *suspicion);
 // One step of one treatment that is due, if any: 1, else 0. The errors of drivers are the treatment's.
 int insight_act_advance(struct insight_act *);
 

@@ -21,9 +21,6 @@ int insight_alert_rules_parse(struct str yaml, const char *file,
                               struct insight_alert_rules **ret, struct diag *);
 void insight_alert_rules_free(struct insight_alert_rules **);
 size_t insight_alert_rule_count(const struct insight_alert_rules *);
-// NULL behind the last. For checking that each can be read.
-const char *insight_alert_rule_expr(const struct insight_alert_rules *, size_t index);
-const char *insight_alert_rule_name(const struct insight_alert_rules *, size_t index);
 
 // What an expression gives now: of each line its tags (an object of texts) and its newest value, NaN where it has
 // none. Owned by the arena that the reader was given, tags by the reader's array.
@@ -38,6 +35,13 @@ struct insight_reading {
 };
 typedef int insight_read_f(void *user, const char *expr, int64_t now_us, struct arena *,
                            struct insight_reading *ret);
+
+// Reads a store of series (`series` is a struct telemetry *).
+int insight_alerts_read(void *series, const char *expr, int64_t now_us, struct arena *,
+                        struct insight_reading *ret);
+// Each expression, as it will be read. ERR_INVALID with a line for each mistake.
+int insight_alert_rules_check(const struct insight_alert_rules *, struct str yaml,
+                              const char *file, struct diag *);
 
 struct insight_alerts_config {
     struct store *store;

@@ -121,16 +121,6 @@ size_t insight_alert_rule_count(const struct insight_alert_rules *rules)
     return rules->rules_count;
 }
 
-const char *insight_alert_rule_expr(const struct insight_alert_rules *rules, size_t index)
-{
-    return index < rules->rules_count ? rules->rules[index].expr : NULL;
-}
-
-const char *insight_alert_rule_name(const struct insight_alert_rules *rules, size_t index)
-{
-    return index < rules->rules_count ? rules->rules[index].name : NULL;
-}
-
 // --- checks -------------------------------------------------------------------------------------------
 
 struct reading {

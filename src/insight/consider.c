@@ -9,7 +9,7 @@
 #include <string.h>
 
 // When a whole cluster looks bad, so many of its servers are listed as held; the rest are a number.
-enum { HELD_MAX = 20 };
+enum { HELD_MAX = 20, SUSPECTS_MAX = 20000 };
 
 struct look {
     const struct insight_act *act;
@@ -208,6 +208,58 @@ static int consider_all(const struct look *l, struct store_tx *tx)
     }
     free(sorted);
     return err;
+}
+
+static int time_of(const json_t *object, const char *key, int64_t *ret)
+{
+    const char *text = NULL;
+    TRY(json_get_str(object, key, &text));
+    return clock_parse(str_of(text), ret);
+}
+
+static int suspect_from_json(const json_t *object, struct insight_suspect *ret)
+{
+    struct insight_suspect s = {.evidence = json_object_get(object, "evidence")};
+    TRY(json_get_str(object, "server", &s.server));
+    TRY(time_of(object, "since", &s.since_us));
+    TRY(json_get_double(object, "score", &s.score));
+    *ret = s;
+    return 0;
+}
+
+static int counts_from_json(const json_t *object, struct insight_suspicion *s)
+{
+    int64_t members = 0, reporting = 0;
+    TRY(json_get_i64(object, "members", 0, SUSPECTS_MAX, &members));
+    TRY(json_get_i64(object, "reporting", 0, members, &reporting));
+    s->members = (size_t)members;
+    s->reporting = (size_t)reporting;
+    return 0;
+}
+
+int insight_act_consider_json(struct insight_act *act, const json_t *object)
+{
+    struct insight_suspicion s = {.parameters = json_object_get(object, "parameters")};
+    AUTO(arena_free) struct arena *arena = NULL;
+    json_t *list = NULL;
+    TRY(json_get_str(object, "cluster", &s.cluster));
+    TRY(json_get_str(object, "rule", &s.rule));
+    TRY(time_of(object, "window_start", &s.window_start_us));
+    TRY(time_of(object, "window_end", &s.window_end_us));
+    TRY(time_of(object, "data", &s.data_us));
+    TRY(counts_from_json(object, &s));
+    TRY(json_get_array(object, "suspects", &list));
+    s.suspect_count = json_array_size(list);
+    FAIL_IF(s.suspect_count > SUSPECTS_MAX, ERR_LIMIT, "so many suspects");
+    TRY(arena_new(&arena));
+    struct insight_suspect *suspects =
+        arena_alloc(arena, s.suspect_count + 1, sizeof *suspects);
+    FAIL_IF(!suspects, ERR_NOMEM, "%zu suspects", s.suspect_count);
+    for (size_t i = 0; i < s.suspect_count; i++) {
+        TRY(suspect_from_json(json_array_get(list, i), &suspects[i]));
+    }
+    s.suspects = suspects;
+    return insight_act_consider(act, &s);
 }
 
 int insight_act_consider(struct insight_act *act, const struct insight_suspicion *s)
