@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Signals and dashboards in headless Chromium, against the mock of ui/dev: from a name to a chart, a range by dragging,
+// Signals, dashboards and incidents in headless Chromium, against the mock of ui/dev: from a name to a chart, a range by dragging,
 // a mistake in a question, a dashboard whose charts share one crosshair and one time; on a desk and on a phone.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -114,6 +114,31 @@ describe('signals', { skip: missing }, () => {
     await page.getByRole('region', { name: 'Startup' }).getByRole('link', { name: 'Explore' }).click();
     await page.getByRole('heading', { name: 'Signals', level: 1 }).waitFor();
     await becomes('s', 'e-12h');
+  });
+
+  it('tells an incident: what differs, what was done, and lets a person decide', async () => {
+    await open('/desk/incidents');
+    await page.getByText('More than 1 % of plays fail').waitFor();
+    await page.getByRole('button', { name: 'Acknowledge' }).click();
+    await page.getByText('by olga').waitFor();
+    await page.getByText('The audit trail is whole').waitFor();
+    await page.getByRole('link', { name: 'edge-03' }).click();
+    const line = page.locator('.time-line > li');
+    await line.first().getByText('Treatment began').waitFor();
+    assert.match(await line.last().innerText(), /Replaced, and the replacement serves/);
+    await line.first().locator('summary').click();
+    await line.first().getByText('"min_points": 4').waitFor();
+    await page.getByRole('img', { name: '8.7 spreads from the peers' }).waitFor();
+    await page.goto(`${mock.address}/desk/incidents/t3`);
+    await page.getByText('too large a share').waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Approve' }).count(), 0, 'a cap is nobody’s to lift');
+    await page.goto(`${mock.address}/desk/incidents/t1`);
+    await page.getByRole('button', { name: 'Approve' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('edge-12 of edge').waitFor();
+    await dialog.getByRole('button', { name: 'Approve' }).click();
+    await page.getByText('Being treated').waitFor();
+    assert.equal(mock.state.actions[0].approved_by, 'olga');
   });
 
   it('fits a phone', async () => {

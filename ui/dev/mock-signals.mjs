@@ -63,3 +63,33 @@ export const mockDashboards = [
   },
   { id: 'broken', title: 'broken', about: null, graphs: 0, error: 'dashboards/broken.yaml:3: "graphs" is no list', rows: [] },
 ];
+
+const minutes = (n) => new Date(Date.now() - n * 60_000).toISOString();
+const evidence = {
+  outlier_in: 4, of: 5,
+  metrics: [
+    { metric: 'latency of requests', value: 0.214, peers: 0.083, away: 8.7 },
+    { metric: 'errors', value: 0.0002, peers: 0.0001, away: 1.1 },
+    { metric: 'processor time', value: 0.41, peers: 0.44, away: -0.6 },
+  ],
+};
+const treatment = (id, server, state, more) => ({
+  id, cluster: 'edge', server, action: 'terminate', state, guard: null, why: null, step: null, approved_by: null, error: null,
+  suspicion: { rule: 'dbscan@1', score: 8.7, since: minutes(21), members: 32, reporting: 32, evidence }, forensics: null,
+  created: minutes(18), began: minutes(17), ended: null, ...more,
+});
+
+export const mockAlerts = [
+  { id: 'a1', rule: 'errors', tags: { route: '/api/v1/plays' }, state: 'firing', severity: 'error', summary: 'More than 1 % of plays fail', value: 0.034, since: minutes(9), fired: minutes(4), resolved: null, acknowledged_by: null, silenced: false },
+  { id: 'a2', rule: 'edge.silent', tags: { 'nf.node': 'edge-07' }, state: 'no_data', severity: 'warning', summary: '', value: null, since: minutes(3), fired: null, resolved: null, acknowledged_by: null, silenced: false },
+];
+export const mockActions = [
+  treatment('t1', 'edge-12', 'waiting', { guard: 'approval', why: 'its owner wants a person to approve', began: null }),
+  treatment('t2', 'edge-03', 'done', { ended: minutes(6), forensics: [{ name: 'top', code: 0, output: 'load average: 0.42' }] }),
+  treatment('t3', 'edge-21', 'held', { guard: 'share', why: 'too large a share of the cluster would be out', began: null }),
+];
+const entry = (seq, what, t, more) => ({ seq, time: minutes(20 - seq / 2), actor: 'system', what, subject: `server/edge/${t.server}`, rule: 'dbscan@1', window: { start: minutes(30), end: minutes(20) }, parameters: { eps: 1.2, min_points: 4 }, data: { treatment: t.id, saw: evidence }, ...more });
+export const mockAudit = [
+  ...['begun', 'remove.intended', 'remove.performed', 'drain.performed', 'examine.performed', 'terminate.intended', 'terminate.performed', 'start.performed', 'verify.performed', 'return.performed', 'done'].map((verb) => `treatment.${verb}`).map((what, i) => entry(i + 1, what, mockActions[1])),
+  entry(12, 'treatment.held', mockActions[0], {}),
+].reverse();
