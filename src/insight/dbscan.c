@@ -43,7 +43,11 @@ int insight_dbscan(const struct insight_points *points, double eps, size_t min_p
     for (size_t i = 0; i < points->count; i++) {
         made.labels[i] = INSIGHT_NOISE;
     }
-    struct density_job job = {points, eps, eps * eps, min_points, near_best()};
+    struct density_job job = {.points = points,
+                              .eps = eps,
+                              .limit = eps * eps,
+                              .min_points = min_points,
+                              .kernels = near_best()};
     if (points->count) {
         TRY(density_grid_fits(&job) ? density_grid(&job, &made)
                                     : density_tree(&job, &made));

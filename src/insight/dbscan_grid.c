@@ -65,14 +65,18 @@ static void grid_free(struct grid *g)
     density_sets_free(&g->sets);
 }
 
-static void extent(const struct insight_points *p, size_t d, double *ret_low,
-                   double *ret_high)
+static void measure(struct density_job *job)
 {
-    *ret_low = *ret_high = p->values[d];
+    const struct insight_points *p = job->points;
+    for (size_t d = 0; d < p->dims; d++) {
+        job->lows[d] = job->highs[d] = p->values[d];
+    }
     for (size_t i = 1; i < p->count; i++) {
-        double v = p->values[i * p->dims + d];
-        *ret_low = MIN(*ret_low, v);
-        *ret_high = MAX(*ret_high, v);
+        for (size_t d = 0; d < p->dims; d++) {
+            double v = p->values[i * p->dims + d];
+            job->lows[d] = MIN(job->lows[d], v);
+            job->highs[d] = MAX(job->highs[d], v);
+        }
     }
 }
 
@@ -83,17 +87,17 @@ static double cells_per_unit(const struct density_job *job, unsigned reach)
     return 1 / side;
 }
 
-bool density_grid_fits(const struct density_job *job)
+bool density_grid_fits(struct density_job *job)
 {
     // Far from where squares or quotients would be lost.
     if (job->points->dims > DENSITY_GRID_MAX_DIMS || job->eps < 1e-100 ||
         job->eps > 1e100) {
         return false;
     }
+    measure(job);
     for (size_t d = 0; d < job->points->dims; d++) {
-        double low, high;
-        extent(job->points, d, &low, &high);
-        if (!((high - low) * cells_per_unit(job, MAX_REACH) < MAX_SIDE - 2 * OFFSETS)) {
+        double width = job->highs[d] - job->lows[d];
+        if (!(width * cells_per_unit(job, MAX_REACH) < MAX_SIDE - 2 * OFFSETS)) {
             return false;
         }
     }
@@ -114,10 +118,9 @@ static void lay(struct grid *g, unsigned reach)
     g->bits = 0;
     g->row_count = 0;
     for (size_t d = 0; d < g->dims; d++) {
-        double high;
-        extent(g->job->points, d, &g->origin[d], &high);
-        uint64_t side =
-            (uint64_t)((high - g->origin[d]) * g->per_unit) + 1 + (uint64_t)2 * reach;
+        g->origin[d] = g->job->lows[d];
+        uint64_t side = (uint64_t)((g->job->highs[d] - g->origin[d]) * g->per_unit) + 1 +
+                        (uint64_t)2 * reach;
         g->shift[d] = g->bits;
         g->bits += 64 - (unsigned)__builtin_clzll(side);
     }
@@ -341,17 +344,16 @@ static void link_cores(struct grid *g)
 {
     struct sweep sweep = {0};
     for (size_t cell = 0; cell < g->cells; cell++) {
-        struct density_leaf *leaf = &g->leaves[cell];
-        if (!leaf->cores) {
-            continue;
-        }
         if (g->reach > 1) {
-            density_make_whole(&g->sets, leaf);
+            density_make_whole(&g->sets, &g->leaves[cell]);
         } else {
-            density_link(&g->sets, leaf, leaf);
+            density_link_within(&g->sets, &g->leaves[cell]);
         }
+    }
+    for (size_t cell = 0; cell < g->cells; cell++) {
+        struct density_leaf *leaf = &g->leaves[cell];
         // Behind it only: each pair once.
-        for (size_t r = 0; r < g->row_count; r++) {
+        for (size_t r = 0; leaf->cores && r < g->row_count; r++) {
             const int *offset = g->rows[r].offset;
             if (offset[2] < 0 || (offset[2] == 0 && offset[1] < 0)) {
                 continue;

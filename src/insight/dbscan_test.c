@@ -108,7 +108,11 @@ static void check(const struct insight_points *p, double eps, size_t min_points)
     insight_clusters_free(&got);
     const struct near_kernels *kernels[] = {&near_c, near_best()};
     for (size_t k = 0; k < ARRAY_LEN(kernels); k++) {
-        struct density_job job = {p, eps, eps * eps, min_points, kernels[k]};
+        struct density_job job = {.points = p,
+                                  .eps = eps,
+                                  .limit = eps * eps,
+                                  .min_points = min_points,
+                                  .kernels = kernels[k]};
         check_way(&job, density_tree, &expected);
         if (density_grid_fits(&job)) {
             check_way(&job, density_grid, &expected);

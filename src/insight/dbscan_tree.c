@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEAF_POINTS 32
+#define LEAF_POINTS 64
 #define PEEL_POINTS 512
 #define PEEL_GAIN   0.75
 
@@ -403,17 +403,26 @@ static void keep_cores(struct tree *t, const bool *core)
 static int link_cores(struct tree *t)
 {
     vec_for_each (node, &t->nodes) {
-        const double *box = box_of(t, (size_t)(node - t->nodes.data));
         struct density_leaf *leaf = &t->leaves.data[node->leaf];
         if (node->right || !leaf->cores) {
             continue;
         }
-        if (box_is_tight(t, box)) {
+        if (box_is_tight(t, box_of(t, (size_t)(node - t->nodes.data)))) {
             density_make_whole(&t->sets, leaf);
+        } else {
+            density_link_within(&t->sets, leaf);
         }
-        TRY(find_near(t, box, leaf->start));
+    }
+    vec_for_each (node, &t->nodes) {
+        struct density_leaf *leaf = &t->leaves.data[node->leaf];
+        if (node->right || !leaf->cores) {
+            continue;
+        }
+        TRY(find_near(t, box_of(t, (size_t)(node - t->nodes.data)), leaf->start));
         for (size_t k = 0; k < t->near.len; k++) {
-            density_link(&t->sets, leaf, near_leaf(t, k));
+            if (near_leaf(t, k) != leaf) {
+                density_link(&t->sets, leaf, near_leaf(t, k));
+            }
         }
     }
     return 0;

@@ -77,22 +77,50 @@ static bool is_whole(struct density_sets *s, struct density_leaf *leaf)
     return true;
 }
 
-static void link_point(struct density_sets *s, uint32_t position,
-                       const struct density_leaf *leaf)
+// Joins the point in s->point to what it is near in the leaf: how many sets became one.
+static uint32_t link_point(struct density_sets *s, uint32_t position,
+                           const struct density_leaf *leaf)
 {
     struct near_query query = {s->point, s->job->limit};
-    uint32_t root = root_of(s->parents, position);
+    uint32_t root = root_of(s->parents, position), joined = 0;
     for (uint32_t from = 0; from < leaf->cores; from += 64) {
         struct near_range range = {from, MIN(from + 64, leaf->cores)};
         uint64_t bits = s->job->kernels->mask(&leaf->block, &query, range);
         for (; bits; bits &= bits - 1) {
             uint32_t other = leaf->start + from + (uint32_t)__builtin_ctzll(bits);
-            if (s->parents[other] != root) {
+            if (s->parents[other] != root && root_of(s->parents, other) != root) {
                 root = join(s->parents, root, other);
+                joined++;
             }
-            if (leaf->is_whole) {
-                return;
-            }
+        }
+    }
+    return joined;
+}
+
+void density_link_within(struct density_sets *s, struct density_leaf *leaf)
+{
+    // All are sets of their own at first: one less joins make them one.
+    uint32_t joined = 0;
+    for (uint32_t i = 0; i < leaf->cores && joined + 1 < leaf->cores; i++) {
+        density_take(leaf, i, s->point);
+        joined += link_point(s, leaf->start + i, leaf);
+    }
+    leaf->is_whole = joined + 1 == leaf->cores;
+}
+
+// Two leaves, each of one set: one near pair joins them.
+static void link_whole(struct density_sets *s, const struct density_leaf *a,
+                       const struct density_leaf *b)
+{
+    const struct density_leaf *few = a->cores < b->cores ? a : b,
+                              *many = few == a ? b : a;
+    struct near_query query = {s->point, s->job->limit};
+    struct near_range all = {0, many->cores};
+    for (uint32_t i = 0; i < few->cores; i++) {
+        density_take(few, i, s->point);
+        if (s->job->kernels->count(&many->block, &query, &all, 1, 1)) {
+            join(s->parents, a->start, b->start);
+            return;
         }
     }
 }
@@ -103,21 +131,18 @@ void density_link(struct density_sets *s, struct density_leaf *a, struct density
         return;
     }
     bool a_whole = is_whole(s, a), b_whole = is_whole(s, b);
+    if (a_whole && b_whole) {
+        if (root_of(s->parents, a->start) != root_of(s->parents, b->start)) {
+            link_whole(s, a, b);
+        }
+        return;
+    }
     for (uint32_t i = 0; i < a->cores; i++) {
-        // Whether it is whole by now: asked ever more seldom, for it takes a look at all.
-        if (!b_whole && i >= 8 && (i & (i - 1)) == 0) {
-            b_whole = is_whole(s, b);
-            a_whole = a_whole || is_whole(s, a);
+        if (!b_whole ||
+            root_of(s->parents, a->start + i) != root_of(s->parents, b->start)) {
+            density_take(a, i, s->point);
+            link_point(s, a->start + i, b);
         }
-        if (b_whole &&
-            root_of(s->parents, a->start + i) == root_of(s->parents, b->start)) {
-            if (a_whole) {
-                return; // all of one set
-            }
-            continue;
-        }
-        density_take(a, i, s->point);
-        link_point(s, a->start + i, b);
     }
 }
 

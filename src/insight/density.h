@@ -7,19 +7,22 @@
 #include "insight/cluster.h"
 #include "insight/near.h"
 
+#define DENSITY_GRID_MAX_DIMS 3
+
 struct density_job {
     const struct insight_points *points;
     double eps;
     double limit; // eps * eps: of the squared distance, included
     size_t min_points;
     const struct near_kernels *kernels;
+    double lows[DENSITY_GRID_MAX_DIMS],
+        highs[DENSITY_GRID_MAX_DIMS]; // density_grid_fits'
 };
 
 // What they fill in: labels (noise everywhere at first), core, count; noise is the entry's.
 
-#define DENSITY_GRID_MAX_DIMS 3
-// Whether a grid can be laid over these points.
-bool density_grid_fits(const struct density_job *);
+// Whether a grid can be laid over these points; to be asked before density_grid.
+bool density_grid_fits(struct density_job *);
 int density_grid(const struct density_job *, struct insight_clusters *ret);
 int density_tree(const struct density_job *, struct insight_clusters *ret);
 
@@ -46,7 +49,9 @@ void density_sets_free(struct density_sets *);
 void density_take(const struct density_leaf *, size_t i, double *ret);
 // All core points of one set. Known of itself where the leaf is small enough.
 void density_make_whole(struct density_sets *, struct density_leaf *);
-// Joins the sets of core points of two leaves (or of one) that are near each other.
+// Joins core points of one leaf that are near each other. The leaf was joined to nothing before.
+void density_link_within(struct density_sets *, struct density_leaf *);
+// The same of two leaves.
 void density_link(struct density_sets *, struct density_leaf *, struct density_leaf *);
 // Core points get their labels: clusters are numbered by their first core point.
 void density_label_cores(struct density_sets *, const struct density_leaf *,

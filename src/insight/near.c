@@ -164,9 +164,26 @@ AVX2 static size_t count_avx2(const struct near_block *b, const struct near_quer
     }
 }
 
+AVX2 INLINE uint64_t mask_small(const struct near_block *b, size_t dims,
+                                const struct near_query *q, struct near_range range)
+{
+    uint64_t bits = 0;
+    for (size_t i = range.start; i < range.end; i += 4) {
+        unsigned near = four(b->values + i, b->stride, dims, q);
+        bits |= (uint64_t)low_bits(near, range.end - i) << (i - range.start);
+    }
+    return bits;
+}
+
 AVX2 static uint64_t mask_avx2(const struct near_block *b, const struct near_query *q,
                                struct near_range range)
 {
+    if (b->dims == 3) {
+        return mask_small(b, 3, q, range);
+    }
+    if (b->dims == 2) {
+        return mask_small(b, 2, q, range);
+    }
     uint64_t bits = 0;
     size_t i = range.start;
     for (; i + 16 <= range.end; i += 16) {
@@ -174,8 +191,8 @@ AVX2 static uint64_t mask_avx2(const struct near_block *b, const struct near_que
                 << (i - range.start);
     }
     for (; i < range.end; i += 4) {
-        unsigned four_bits = four(b->values + i, b->stride, b->dims, q);
-        bits |= (uint64_t)low_bits(four_bits, range.end - i) << (i - range.start);
+        unsigned near = four(b->values + i, b->stride, b->dims, q);
+        bits |= (uint64_t)low_bits(near, range.end - i) << (i - range.start);
     }
     return bits;
 }
