@@ -240,11 +240,16 @@ async function main() {
   }
   // What threads share without locks is looked at by ThreadSanitizer.
   if (ranks[level] >= ranks.full && (!only || 'tsan'.includes(only))) {
-    const program = 'src/meter/meter_threads_test';
-    if (await build('tsan', ['-Dbuildtype=debugoptimized', '-Db_sanitize=thread', '-Dtests=enabled'], [program])) {
+    const programs = ['src/meter/meter_threads_test', 'src/telemetry/series_threads_test'];
+    if (await build('tsan', ['-Dbuildtype=debugoptimized', '-Db_sanitize=thread', '-Dtests=enabled'], programs)) {
       await suite('tsan', 'full', async () => {
-        const { code, out } = await run([path.join(root, 'build/tsan', program)], { extra: { CMOCKA_MESSAGE_OUTPUT: 'TAP', TSAN_OPTIONS: 'halt_on_error=1' } });
-        return { code, out: tap_lines('meter_threads', out) };
+        const all = { code: 0, out: '' };
+        for (const program of programs) {
+          const { code, out } = await run([path.join(root, 'build/tsan', program)], { extra: { CMOCKA_MESSAGE_OUTPUT: 'TAP', TSAN_OPTIONS: 'halt_on_error=1' } });
+          all.code ||= code;
+          all.out += tap_lines(path.basename(program, '_test'), out);
+        }
+        return all;
       });
     }
   }
