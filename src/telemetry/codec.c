@@ -123,7 +123,7 @@ static int64_t ordered(double v)
 
 static double from_ordered(int64_t m)
 {
-    int64_t bits = m < 0 ? (int64_t)((uint64_t)-m | UINT64_C(1) << 63) : m;
+    uint64_t bits = m < 0 ? -(uint64_t)m | UINT64_C(1) << 63 : (uint64_t)m;
     double v;
     memcpy(&v, &bits, sizeof v);
     return v;
