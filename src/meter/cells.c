@@ -231,15 +231,11 @@ static __attribute__((noinline)) struct cell *cell_find(struct item *item)
     return *at;
 }
 
-static inline struct cell *cell_of(struct item *item)
+// NULL: it is not at hand, and is to be found.
+static inline struct cell *cell_here(const struct item *item)
 {
-    if (__builtin_expect(latest.client == item->client && item->slot < latest.count, 1)) {
-        struct cell *cell = latest.cells[item->slot];
-        if (__builtin_expect(cell != NULL, 1)) {
-            return cell;
-        }
-    }
-    return cell_find(item);
+    bool known = latest.client == item->client && item->slot < latest.count;
+    return __builtin_expect(known, 1) ? latest.cells[item->slot] : NULL;
 }
 
 // One writer: a load and a store, and no instruction that locks.
@@ -249,11 +245,24 @@ static inline void grow(_Atomic uint64_t *at, uint64_t more, memory_order order)
                           order);
 }
 
-void meter_counter_add(struct meter_counter *c, uint64_t more)
+static __attribute__((noinline)) void count_first(struct item *item, uint64_t more)
 {
-    struct cell *cell = c ? cell_of(&c->item) : NULL;
+    struct cell *cell = cell_find(item);
     if (cell) {
         grow(&cell->count, more, memory_order_relaxed);
+    }
+}
+
+// The rare way is a call at the end, so that the usual one needs no frame.
+void meter_counter_add(struct meter_counter *c, uint64_t more)
+{
+    if (c) {
+        struct cell *cell = cell_here(&c->item);
+        if (__builtin_expect(cell != NULL, 1)) {
+            grow(&cell->count, more, memory_order_relaxed);
+        } else {
+            count_first(&c->item, more);
+        }
     }
 }
 
@@ -268,8 +277,8 @@ static void raise_max(struct cell *cell, uint64_t amount)
 
 static void record(struct item *item, uint64_t amount)
 {
-    struct cell *cell = cell_of(item);
-    if (!cell) {
+    struct cell *cell = cell_here(item);
+    if (!cell && !(cell = cell_find(item))) {
         return;
     }
     unsigned __int128 square = (unsigned __int128)amount * amount;
