@@ -240,7 +240,7 @@ async function main() {
   }
   // What threads share without locks is looked at by ThreadSanitizer.
   if (ranks[level] >= ranks.full && (!only || 'tsan'.includes(only))) {
-    const programs = ['src/meter/meter_threads_test', 'src/telemetry/series_threads_test'];
+    const programs = ['src/meter/meter_threads_test', 'src/telemetry/intake_threads_test', 'src/telemetry/series_threads_test'];
     if (await build('tsan', ['-Dbuildtype=debugoptimized', '-Db_sanitize=thread', '-Dtests=enabled'], programs)) {
       await suite('tsan', 'full', async () => {
         const all = { code: 0, out: '' };
