@@ -24,7 +24,8 @@ struct samples {
     const double *v;
     size_t count;
     double step_s, range_s;
-    bool is_rate; // they are rates already
+    double
+        per_second; // what a value of 1 is a second; 0: it is no rate, nor a count of its step
 };
 
 static size_t first_of(const struct samples *s)
@@ -112,9 +113,10 @@ static double of_rates(const struct samples *s, enum window_fn fn)
     if (n == 0) {
         return (double)NAN;
     }
-    return fn == WINDOW_IRATE      ? s->v[last_of(s)]
-           : fn == WINDOW_INCREASE ? sum * s->step_s
-                                   : sum / (double)s->count;
+    double rate = fn == WINDOW_IRATE      ? s->v[last_of(s)]
+                  : fn == WINDOW_INCREASE ? sum * s->step_s
+                                          : sum / (double)s->count;
+    return rate * s->per_second;
 }
 
 static double slope(const struct samples *s)
@@ -201,13 +203,13 @@ static double one(const struct windowing *x, const struct samples *s, size_t at)
     switch (x->w->fn) {
     case WINDOW_RATE:
     case WINDOW_INCREASE:
-        if (s->is_rate) {
+        if (s->per_second > 0) {
             return of_rates(s, x->w->fn);
         }
         return growth(s, true) / (x->w->fn == WINDOW_RATE ? s->range_s : 1);
     case WINDOW_IRATE:
-        return s->is_rate ? of_rates(s, x->w->fn)
-                          : last_step(s, true, &seconds) / seconds;
+        return s->per_second > 0 ? of_rates(s, x->w->fn)
+                                 : last_step(s, true, &seconds) / seconds;
     case WINDOW_DELTA:
         return growth(s, false);
     case WINDOW_IDELTA:
@@ -240,11 +242,28 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
+// Counters of Atlas' senders come as rates; what is summed up in its step may say that it is one.
+static double rate_unit(const struct telemetry_view *view, double step_s)
+{
+    switch (view->dstype) {
+    case TELEMETRY_GAUGE:
+        return 0;
+    case TELEMETRY_RATE:
+    case TELEMETRY_COUNTER:
+        return 1;
+    case TELEMETRY_SUM:
+        break;
+    }
+    struct str said = tag_value(&view->tags, STR("atlas.dstype"));
+    return str_eq_c(said, "rate") || str_eq_c(said, "counter") ? 1 : 1 / step_s;
+}
+
 static int visit_series(void *user, const struct telemetry_view *view)
 {
     struct windowing *x = user;
     const struct telemetry_span *asked = &x->e->span;
     int64_t step = x->span.step_ms;
+    double per_second = rate_unit(view, (double)step / 1000);
     bool any = false;
     for (size_t i = 0; i < asked->count; i++) {
         // In (t - range, t], by place in what was read.
@@ -257,8 +276,7 @@ static int visit_series(void *user, const struct telemetry_view *view)
                             .count = (size_t)(end - from),
                             .step_s = (double)step / 1000,
                             .range_s = (double)x->range_ms / 1000,
-                            .is_rate = view->dstype == TELEMETRY_RATE ||
-                                       view->dstype == TELEMETRY_COUNTER};
+                            .per_second = per_second};
         x->out[i] = s.count ? one(x, &s, i) : (double)NAN;
         any = any || !isnan(x->out[i]);
     }

@@ -4,6 +4,7 @@
 // as the same.
 #include "telemetry/graph.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -187,6 +188,115 @@ static void reads_what_atlas_asks(void **state)
     assert_int_equal(parsed, 372);
 }
 
+// --- the real store ---------------------------------------------------------------------------
+
+static int64_t later(void *user)
+{
+    (void)user;
+    return NOW_MS;
+}
+
+static uint32_t series(struct telemetry *t, const char *k, const char *percentile)
+{
+    const struct telemetry_tag list[] = {{STR("key"), str_of(k)},
+                                         {STR("name"), STR("a")},
+                                         {STR("percentile"), str_of(percentile)}};
+    const struct telemetry_tags tags = {list, percentile ? 3 : 2};
+    uint32_t id = 0;
+    assert_int_equal(telemetry_series_of(t, &tags, TELEMETRY_GAUGE, &id), 0);
+    return id;
+}
+
+// Minute i has 10 + i in k=x, 2i in k=y, but for the gaps.
+static void fill(struct telemetry *t, int64_t first_ms)
+{
+    uint32_t x = series(t, "x", NULL), y = series(t, "y", NULL);
+    uint32_t low = series(t, "p", "T0050"), high = series(t, "p", "T0060");
+    for (int i = 0; i < 20; i++) {
+        int64_t at = first_ms + i * 60000;
+        const struct telemetry_sample list[] = {
+            {x, at, 10 + i}, {low, at, 3}, {high, at, 1}, {y, at, 2 * i}};
+        size_t refused = 0, count = i % 5 == 4 ? 3 : 4; // y has no fourth of five
+        assert_int_equal(telemetry_append(t, list, count, &refused), 0);
+        assert_int_equal(refused, 0);
+    }
+    assert_int_equal(telemetry_settle(t, first_ms + 20 * 60000), 0);
+}
+
+static void expect_line(struct telemetry *t, const char *text, struct telemetry_span span,
+                        const char *label, const double *want)
+{
+    AUTO(arena_free) struct arena *a = NULL;
+    const struct telemetry_expr *e;
+    struct telemetry_answer answer;
+    assert_int_equal(arena_new(&a), 0);
+    bool is_prom = strchr(text, '{') != NULL;
+    int err = is_prom ? telemetry_promql_parse(str_of(text), a, &e)
+                      : telemetry_stack_parse(str_of(text), a, &e);
+    if (err < 0 || telemetry_evaluate(t, e, &span, a, &answer) < 0) {
+        fail_msg("%s\n%s", text, err_reason());
+    }
+    for (size_t i = 0; i < answer.count; i++) {
+        if (!str_eq_c(answer.lines[i].label, label)) {
+            continue;
+        }
+        for (size_t k = 0; k < span.count; k++) {
+            double v = answer.lines[i].values[k];
+            if (!(isnan(v) && isnan(want[k])) && !(fabs(v - want[k]) < 1e-9)) {
+                fail_msg("%s, %s at %zu: %g, not %g", text, label, k, v, want[k]);
+            }
+        }
+        return;
+    }
+    fail_msg("%s: no %s among %zu, the first %.*s", text, label, answer.count,
+             STR_ARG(answer.count ? answer.lines[0].label : STR("none")));
+}
+
+static void asks_the_store(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/marquee-query-XXXXXX";
+    struct telemetry *t = NULL;
+    assert_non_null(mkdtemp(dir));
+    const struct telemetry_config c = {.dir = dir, .now_ms = later};
+    assert_int_equal(telemetry_open(&t, &c), 0);
+    int64_t first = NOW_MS / 300000 * 300000 - 3000000 + 60000; // a coarse step begins
+    const struct telemetry_span fine = {.start_ms = first, .step_ms = 60000, .count = 6};
+    const struct telemetry_span coarse = {
+        .start_ms = first + 240000, .step_ms = 300000, .count = 2};
+    fill(t, first);
+    const double nan = (double)NAN;
+    const char *both = "name,a,:eq,key,(,x,y,),:in,:and";
+    char text[128];
+    snprintf(text, sizeof text, "%s,:sum", both);
+    expect_line(t, text, fine, "sum(name=a and key in (x,y))",
+                (double[]){10, 13, 16, 19, 14, 25});
+    snprintf(text, sizeof text, "%s,(,key,),:by,$key,:legend", both);
+    expect_line(t, text, fine, "y", (double[]){0, 2, 4, 6, nan, 10});
+    snprintf(text, sizeof text, "%s,:count", both);
+    expect_line(t, text, fine, "count(name=a and key in (x,y))",
+                (double[]){2, 2, 2, 2, 1, 2});
+    // A gauge's average is over the values that are there.
+    snprintf(text, sizeof text, "%s,(,key,),:by,$key,:legend", both);
+    expect_line(t, text, coarse, "x", (double[]){12, 17});
+    expect_line(t, text, coarse, "y", (double[]){3, 13});
+    snprintf(text, sizeof text, "%s,:max,:cf-min,m,:legend", both);
+    expect_line(t, text, coarse, "m", (double[]){10, 15});
+    snprintf(text, sizeof text, "%s,:sum,1m,:offset,s,:legend", both);
+    expect_line(t, text, fine, "s", (double[]){nan, 10, 13, 16, 19, 14});
+    // Three of four are in the lower bucket, whose end is the 75th; bounds are nanoseconds.
+    expect_line(
+        t, "name,a,:eq,key,p,:eq,:and,(,75,),:percentiles,p,:legend", fine, "p",
+        (double[]){524287e-9, 524287e-9, 524287e-9, 524287e-9, 524287e-9, 524287e-9});
+    expect_line(t, "name,a,:eq,key,p,:eq,:and,(,100,),:percentiles,p,:legend", fine, "p",
+                (double[]){5592405e-9, 5592405e-9, 5592405e-9, 5592405e-9, 5592405e-9,
+                           5592405e-9});
+    expect_line(t, "sum by (name) ({name=\"a\",key=~\"x|y\"})", fine, "a",
+                (double[]){10, 13, 16, 19, 20, 25});
+    telemetry_close(&t);
+    fs_remove_tree(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +304,7 @@ int main(void)
         cmocka_unit_test(refuses_what_nobody_should_ask),
         cmocka_unit_test(prints_what_it_reads),
         cmocka_unit_test(counts_time_as_atlas),
+        cmocka_unit_test(asks_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
