@@ -49,6 +49,16 @@ test('targets are fetched', { skip }, async (t) => {
   assert.deepEqual(await service.stop(), [0, null]);
 });
 
+test('a service keeps what it counts of itself', { skip }, async (t) => {
+  const service = await serve(t, folder(t), ['--series-step', '1']);
+  const names = await until('its own names', async () => {
+    const list = await service.ask('/atlas/api/v1/tags/name');
+    return list.includes('marquee.http.requests') ? list : null;
+  });
+  assert.ok(names.includes('marquee.process.rss'), names.join(' '));
+  assert.deepEqual(await service.stop(), [0, null]);
+});
+
 test('a mistake among targets has its line', { skip }, (t) => {
   const data = folder(t);
   const file = path.join(data, 'targets.yaml');
