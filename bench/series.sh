@@ -28,7 +28,7 @@ last=$(sort -n -t' ' -k3 "$dir/text" -S 256M | tail -1); last=${last##* }
 echo "== marquee"
 "$bench" load "$dir/text" "$dir/marquee"
 
-echo "== victoria-metrics $(victoria-metrics -version 2>&1 | grep -o 'v\?[0-9]\+\.[0-9]\+\.[0-9]\+' | head -1)"
+echo "== victoria-metrics $(dpkg-query -W -f '${Version}' victoria-metrics)"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 victoria-metrics -storageDataPath "$dir/vm" -httpListenAddr "127.0.0.1:$port" -retentionPeriod 100y \
   -search.latencyOffset 0s -search.disableCache >"$dir/vm.log" 2>&1 &

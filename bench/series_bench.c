@@ -3,6 +3,7 @@
 // series_bench mixed [SERIES [STEPS]]     writes the mixed set, as text exposition with times
 // series_bench files CSV…                 writes columns of numbers, one file a series, a value a step
 // series_bench load FILE DIR [STEP_MS]    appends such a text to a new store in DIR, and asks it
+// series_bench many COUNT DIR             makes so many series of five tags, with a value each: what they cost
 //
 // The mixed set has seven shapes in equal parts: constants, counters with jitter, gauges of two decimals,
 // random walks of three, noisy doubles, switches, seasonal whole numbers. The same seed gives the same bytes.
@@ -308,6 +309,60 @@ static int load(const char *path, const char *dir, int64_t step_ms)
     return err;
 }
 
+// --- many series --------------------------------------------------------------------------------------
+
+static int make_many(struct telemetry *t, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        char node[24], name[24], zone[24];
+        snprintf(node, sizeof node, "i-%08llx", (long long)(i / 100));
+        snprintf(name, sizeof name, "metric.%lld", (long long)(i % 100));
+        snprintf(zone, sizeof zone, "zone-%lld", (long long)(i / 100 % 3));
+        struct telemetry_tag list[] = {{STR("app"), STR("edge")},
+                                       {STR("name"), str_of(name)},
+                                       {STR("node"), str_of(node)},
+                                       {STR("stack"), STR("main")},
+                                       {STR("zone"), str_of(zone)}};
+        struct telemetry_sample s = {.at_ms = BASE_MS, .value = (double)i};
+        size_t refused;
+        TRY(telemetry_series_of(t, &(struct telemetry_tags){list, ARRAY_LEN(list)},
+                                TELEMETRY_GAUGE, &s.series));
+        TRY(telemetry_append(t, &s, 1, &refused));
+    }
+    return 0;
+}
+
+static long resident_kib(void)
+{
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    return use.ru_maxrss;
+}
+
+static int many(int64_t count, const char *dir)
+{
+    struct load l = {.last_ms = BASE_MS};
+    const struct telemetry_config c = {
+        .dir = dir, .max_series_per_name = 10000000, .now_ms = load_now, .user = &l};
+    TRY(telemetry_open(&l.store, &c));
+    int64_t begin = clock_mono_us();
+    int err = make_many(l.store, count);
+    double n = (double)count;
+    struct telemetry_stats s = telemetry_stats(l.store);
+    printf("%.0f series: %.0f ns each to make and give a value\n", n,
+           (double)(clock_mono_us() - begin) * 1000 / n);
+    printf("memory %.0f bytes a series with the window that is open, %.0f resident at "
+           "most\n",
+           (double)s.memory_bytes / n, (double)resident_kib() * 1024 / n);
+    telemetry_close(&l.store);
+    TRY(err);
+    begin = clock_mono_us();
+    TRY(telemetry_open(&l.store, &c));
+    printf("opened again in %.2f s\n", (double)(clock_mono_us() - begin) / 1e6);
+    telemetry_close(&l.store);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     int64_t series = 10000, steps = 480, step_ms = STEP_MS;
@@ -322,6 +377,10 @@ int main(int argc, char **argv)
     } else if (argc >= 4 && strcmp(argv[1], "load") == 0) {
         err = argc > 4 ? str_to_i64(str_of(argv[4]), STEP_MS, 86400000, &step_ms) : 0;
         err = err == 0 ? load(argv[2], argv[3], step_ms) : err;
+    }
+    if (argc >= 4 && strcmp(argv[1], "many") == 0) {
+        err = str_to_i64(str_of(argv[2]), 1, 10000000, &series);
+        err = err == 0 ? many(series, argv[3]) : err;
     }
     if (err < 0) {
         fprintf(stderr, "series_bench: %s\n", err_reason());

@@ -155,7 +155,7 @@ static int check_tags(const struct telemetry_tags *tags)
         size_t k = characters(key), v = characters(value);
         FAIL_IF(k < KEY_MIN || k > KEY_MAX || key.len > 4 * KEY_MAX, ERR_LIMIT,
                 "a key of %zu characters", k);
-        FAIL_IF(v < 1 || v > VALUE_MAX || value.len > 4 * VALUE_MAX, ERR_LIMIT,
+        FAIL_IF(v < 1 || v > VALUE_MAX || value.len > SERIES_TEXT_MAX, ERR_LIMIT,
                 "a value of %zu characters", v);
         if (i > 0) {
             struct str before = tags->list[i - 1].key;

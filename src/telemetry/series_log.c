@@ -133,6 +133,9 @@ int series_read_tags(struct unpack *u, struct telemetry_tag ret[INDEX_TAGS_MAX],
         ret[i].key = (struct str){(const char *)unpack_bytes(u, len), len};
         len = unpack_varint(u);
         ret[i].value = (struct str){(const char *)unpack_bytes(u, len), len};
+        FAIL_IF(ret[i].key.len == 0 || ret[i].key.len > SERIES_TEXT_MAX || len == 0 ||
+                    len > SERIES_TEXT_MAX,
+                ERR_CORRUPT, "tags");
     }
     FAIL_IF(u->bad, ERR_CORRUPT, "tags");
     *ret_count = count;

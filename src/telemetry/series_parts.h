@@ -18,6 +18,7 @@
 
 #define SERIES_TIERS_MAX 8
 #define SERIES_LATEST_MS (INT64_C(1) << 52)
+#define SERIES_TEXT_MAX  480 // bytes of a key or a value: 120 characters at most
 
 // What is in the journal's records.
 enum series_record {
