@@ -183,7 +183,7 @@ static int probe(const struct insight_target *t, const struct insight_probe *p,
                          ret);
     }
     struct str rest = buf_view(&a.out), line;
-    while (str_next(&rest, '\n', &line)) {
+    while (rest.len && str_next(&rest, '\n', &line)) {
         buf_line(&out, line);
         buf_char(&out, '\n');
     }
