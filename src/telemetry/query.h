@@ -52,6 +52,9 @@ int telemetry_match_parse(struct str text, struct arena *,
 // `instant_ms`: what "now" is; a question over a range is evaluated at each step of the span.
 int telemetry_promql_parse(struct str text, struct arena *,
                            const struct telemetry_expr **ret);
+// Which series a PromQL selector means; ERR_INVALID for anything but one.
+int telemetry_promql_match(struct str text, struct arena *,
+                           const struct telemetry_match **ret);
 int telemetry_expr_print(const struct telemetry_expr *, struct buf *out);
 // ERR_LIMIT: over `max_lines` lines (0: 10,000) or too many values.
 int telemetry_evaluate(struct telemetry *, const struct telemetry_expr *,
