@@ -218,7 +218,7 @@ static void a_wrong_byte_is_told_and_the_rest_served(void **state)
     (void)state;
     struct world w;
     world_new(&w);
-    for (int64_t i = rounds(250); i > 0; i--) {
+    for (int64_t i = rounds(80); i > 0; i--) {
         struct file *f = any_file(&w);
         size_t at = draw(&w, draw(&w, 2) ? f->text.len : MIN(f->text.len, (size_t)200));
         char was = f->text.data[at];
@@ -239,7 +239,7 @@ static void a_torn_file_is_told_and_the_rest_served(void **state)
     (void)state;
     struct world w;
     world_new(&w);
-    for (int64_t i = rounds(100); i > 0; i--) {
+    for (int64_t i = rounds(40); i > 0; i--) {
         restore_files(&w);
         struct file *f = any_file(&w);
         size_t len = draw(&w, f->text.len);

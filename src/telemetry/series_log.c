@@ -50,6 +50,7 @@ void series_log_samples(struct telemetry *t, const struct telemetry_sample *samp
 void series_log_visible(struct telemetry *t, int64_t slot)
 {
     AUTO(buf_free) struct buf b = {0};
+    pack_varint(&b, (uint64_t)t->step_ms);
     pack_u64(&b, (uint64_t)slot);
     journal_add(t->journal, SERIES_RECORD_VISIBLE, buf_view(&b));
 }
@@ -93,6 +94,9 @@ int series_log_state(struct telemetry *t)
     for (uint32_t at = 0; at < count; at += STATES_AT_ONCE) {
         buf_clear(&states);
         buf_clear(&rows);
+        pack_varint(&states, (uint64_t)t->step_ms);
+        pack_varint(&rows, (uint64_t)t->step_ms);
+        size_t nothing = rows.len;
         pthread_mutex_lock(&t->head.lock);
         for (uint32_t s = at; s < MIN(at + STATES_AT_ONCE, count); s++) {
             add_state(t, s, &states);
@@ -101,10 +105,10 @@ int series_log_state(struct telemetry *t)
             }
         }
         int err = states.err < 0 ? states.err : rows.err;
-        if (err == 0 && states.len > 0) {
+        if (err == 0 && states.len > nothing) {
             journal_add(t->journal, SERIES_RECORD_STATES, buf_view(&states));
         }
-        if (err == 0 && rows.len > 0) {
+        if (err == 0 && rows.len > nothing) {
             journal_add(t->journal, SERIES_RECORD_ROWS, buf_view(&rows));
         }
         pthread_mutex_unlock(&t->head.lock);
@@ -252,6 +256,9 @@ static int read_record(void *user, uint8_t type, struct str payload)
     }
     if (type == SERIES_RECORD_SAMPLES) {
         return read_samples(t, &u);
+    }
+    if (type >= SERIES_RECORD_VISIBLE && unpack_varint(&u) != (uint64_t)t->step_ms) {
+        return 0;
     }
     if (type == SERIES_RECORD_STATES) {
         return read_states(t, &u);

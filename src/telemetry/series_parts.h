@@ -24,9 +24,10 @@
 enum series_record {
     SERIES_RECORD_SERIES = 1, // number, dstype, tags
     SERIES_RECORD_SAMPLES,    // differences of numbers and times, values
-    SERIES_RECORD_VISIBLE,    // the slot up to which can be read
-    SERIES_RECORD_STATES,     // grid states, as they are here
-    SERIES_RECORD_ROWS        // values of open windows, as they are here
+    // These three begin with the step in ms: under another one they mean nothing.
+    SERIES_RECORD_VISIBLE, // the slot up to which can be read
+    SERIES_RECORD_STATES,  // grid states, as they are here
+    SERIES_RECORD_ROWS     // values of open windows, as they are here
 };
 
 typedef VEC(struct block *) block_list;
@@ -57,8 +58,9 @@ struct telemetry {
     uint64_t over_limit;
 
     pthread_mutex_t work; // guards these three
-    uint64_t next_block, roster_bytes;
-    uint32_t rostered; // series that the roster has
+    uint64_t next_block;
+    _Atomic uint64_t roster_bytes; // read by anybody
+    uint32_t rostered;             // series that the roster has
 
     pthread_mutex_t keeper_lock; // guards `closing`
     pthread_cond_t keeper_wake;

@@ -153,7 +153,8 @@ async function unit_tests(dir) {
   let out = '';
   for (const test of JSON.parse(listed.out.slice(listed.out.indexOf('[')))) {
     if (!test.suite.some((s) => s.endsWith('unit'))) continue;
-    const one = await run(test.cmd, { extra: { CMOCKA_MESSAGE_OUTPUT: 'TAP', ...test.env }, timeout_s: 300 });
+    const more = level === 'long' ? { SERIES_KILLS: '300', SERIES_ROUNDS: '500' } : {};
+    const one = await run(test.cmd, { extra: { CMOCKA_MESSAGE_OUTPUT: 'TAP', ...more, ...test.env }, timeout_s: level === 'long' ? 1200 : 300 });
     out += tap_lines(test.name, one.out);
     if (!/^\s*(not )?ok /m.test(one.out)) out += `\nnot ok ${test.name}: no test ran\n`;
     if (one.code !== 0 && !/^\s*not ok \d+ - /m.test(one.out)) out += `\nnot ok ${test.name} ended with ${one.code}\n${one.out.split('\n').slice(-25).map((l) => `    ${l}`).join('\n')}\n`;
