@@ -137,7 +137,7 @@ static int take_escape(struct lexer *l, struct buf *out)
     FAIL_IF(c != 'x' && c != 'u', ERR_INVALID, "an escape that is not known, at %zu",
             l->at - 1);
     TRY(hex_digits(l, c == 'x' ? 2 : 4, &v));
-    FAIL_IF(v == 0 || v > 0x7f, ERR_UNSUPPORTED,
+    FAIL_IF(v == 0 || v > 0x7f, ERR_INVALID,
             "escapes beyond ASCII: write the character itself");
     buf_char(out, (char)v);
     return 0;

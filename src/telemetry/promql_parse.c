@@ -155,7 +155,7 @@ static int modifiers(struct parser *p, struct window *w)
         w->range_ms = p->token.ms;
         TRY(advance(p));
         FAIL_IF(
-            is_sign(p, ":"), ERR_UNSUPPORTED,
+            is_sign(p, ":"), ERR_INVALID,
             "subqueries (the ':' at %zu) are not supported: let the inner question be a "
             "series of its own",
             p->token.at);
@@ -172,8 +172,8 @@ static int modifiers(struct parser *p, struct window *w)
         w->offset_ms = back ? -p->token.ms : p->token.ms;
         TRY(advance(p));
     }
-    FAIL_IF(is_sign(p, "@"), ERR_UNSUPPORTED, "the modifier @ is not supported");
-    FAIL_IF(is_sign(p, "["), ERR_UNSUPPORTED, "a range stands in front of its offset");
+    FAIL_IF(is_sign(p, "@"), ERR_INVALID, "the modifier @ is not supported");
+    FAIL_IF(is_sign(p, "["), ERR_INVALID, "a range stands in front of its offset");
     return 0;
 }
 
@@ -477,7 +477,7 @@ static int named(struct parser *p, const struct node **ret)
             return called(p, &functions[i], ret);
         }
     }
-    FAIL(ERR_UNSUPPORTED, "the function " STR_FMT " is not supported", STR_ARG(name));
+    FAIL(ERR_INVALID, "the function " STR_FMT " is not supported", STR_ARG(name));
 }
 
 static int primary(struct parser *p, const struct node **ret)
@@ -586,7 +586,7 @@ static int signed_value(struct parser *p, const struct node **ret)
     if (!minus && !is_sign(p, "+")) {
         TRY(primary(p, ret));
         FAIL_IF(
-            is_sign(p, "["), ERR_UNSUPPORTED,
+            is_sign(p, "["), ERR_INVALID,
             "subqueries (the '[' at %zu) are not supported: let the inner question be a "
             "series of its own",
             p->token.at);

@@ -200,7 +200,7 @@ static int format_one(struct str spec, struct str value, struct buf *out)
     char kind = spec.data[spec.len - 1];
     double number = 0;
     if (kind == 's') {
-        FAIL_IF(spec.len != 2, ERR_UNSUPPORTED, "%%s takes no width");
+        FAIL_IF(spec.len != 2, ERR_INVALID, "%%s takes no width");
         buf_str(out, value);
         return 0;
     }
