@@ -133,6 +133,7 @@ const struct http_route api_routes[] = {
     POST(API "/silences", O, silences_add, SMALL, "Tell nothing of alerts that fit, until an end"),
     DELETE(API "/silences/{id}", O, silences_end, "End a silence"),
     GET(API "/audit", O, audit_list, "What was decided and done by itself, newest first"),
+    GET(API "/insight/related", O, insight_related, "What else changed when a series did"),
     GET(API "/audit/verify", O, audit_verify, "Is the audit trail whole"),
 
     SEND("/atlas/api/v1/publish", publish, "Values, as Atlas' publish takes them"),

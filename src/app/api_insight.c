@@ -196,3 +196,28 @@ int api_silences_end(struct http_request *req, struct http_response *res, void *
 {
     return treat(user, req, res, insight_silence_end);
 }
+
+// --- related signals ------------------------------------------------------------------------------------
+
+// ?q= the target's stack expression, at= ms since 1970 (its latest change), candidates= an expression (every series),
+// limit=.
+int api_insight_related(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(json_free) json_t *json = NULL;
+    const char *at = http_request_query(req, "at");
+    int limit = 0;
+    struct insight_question q = {.target = http_request_query(req, "q"),
+                                 .candidates = http_request_query(req, "candidates"),
+                                 .now_ms = clock_wall_us() / 1000};
+    FAIL_IF(!q.target, ERR_INVALID, "q says which series");
+    FAIL_IF(!api->series, ERR_NOT_FOUND, "no series are kept here");
+    TRY(at ? insight_time_parse(str_of(at), &q.at_ms) : 0);
+    TRY(api_limit(req, 20, &limit));
+    q.keep = (size_t)limit;
+    TRY(api_heavy_begin(api));
+    int err = insight_signals_ask(api->series, &q, &json);
+    api_heavy_end(api);
+    TRY(err);
+    return http_json(res, 200, TAKE(json));
+}

@@ -66,6 +66,7 @@ static void nobody_may_more_than_is_meant(void **state)
         {API "/findings", "oa", false},
         {API "/history", "oa", false},
         {API "/audit", "oa", false},
+        {API "/insight", "oa", false},
         {API "/dashboards", "oa", false},
         {API "/actions", "oa", false},
         {API "/suspicions", "oa", false},

@@ -17,7 +17,8 @@ args_run_f inspect_run, ingest_run, serve_run, titles_run, jobs_run, findings_ru
     actions_approve_run, actions_refuse_run, actions_undo_run, actions_check_run,
     alerts_list_run, alerts_ack_run, alerts_silence_run, alerts_check_run;
 args_run_f telemetry_token_add_run, telemetry_token_list_run, telemetry_token_remove_run;
-args_run_f insight_changes_run, insight_canary_run, insight_query_run;
+args_run_f insight_changes_run, insight_canary_run, insight_query_run,
+    insight_related_run, insight_anomalies_run;
 
 // --data, MARQUEE_DATA, or "data" in the present folder.
 const char *command_data_dir(const struct args *);

@@ -261,13 +261,12 @@ static const struct args_option partner_add_options[] = {
     DATA,
     JSON,
 };
-static const struct args_option insight_changes_options[] = {
-    {.name = "column",
-     .kind = ARGS_TEXT,
-     .value = "NAME",
-     .help = "The column that is meant, of several"},
-    JSON,
-};
+#define COLUMN                                                \
+    {                                                         \
+        .name = "column", .kind = ARGS_TEXT, .value = "NAME", \
+        .help = "The column that is meant, of several"        \
+    }
+static const struct args_option insight_changes_options[] = {COLUMN, JSON};
 static const struct args_option insight_canary_options[] = {JSON};
 static const struct args_option actions_options[] = {
     {.name = "cluster", .kind = ARGS_TEXT, .value = "NAME", .help = "Of this cluster"},
@@ -288,6 +287,23 @@ static const struct args_option alerts_options[] = {
     DATA,
     JSON,
 };
+static const struct args_option insight_related_options[] = {
+    {.name = "target",
+     .kind = ARGS_TEXT,
+     .value = "SERIES",
+     .help = "What changed: a column of FILE, or a stack expression (needed)"},
+    {.name = "at",
+     .kind = ARGS_TEXT,
+     .value = "T",
+     .help = "When: ISO 8601, ms since 1970, or a row (its latest change)"},
+    {.name = "candidates",
+     .kind = ARGS_TEXT,
+     .value = "EXPR",
+     .help = "Which series are compared (all)"},
+    LIMIT,
+    DATA,
+    JSON,
+};
 static const struct args_option ack_options[] = {
     {.name = "why", .kind = ARGS_TEXT, .value = "TEXT", .help = "What is being done"},
     DATA,
@@ -302,6 +318,16 @@ static const struct args_option silence_options[] = {
     {.name = "why", .kind = ARGS_TEXT, .value = "REASON", .help = "Why (needed)"},
     {.name = "until", .kind = ARGS_DATE, .value = "DATE", .help = "Until when (needed)"},
     DATA,
+};
+static const struct args_option insight_anomalies_options[] = {
+    COLUMN,
+    {.name = "season",
+     .kind = ARGS_NUMBER,
+     .value = "N",
+     .help = "Values a day (by the times; without any 288)",
+     .min = 4,
+     .max = 100000},
+    JSON,
 };
 static const struct args_option audit_verify_options[] = {
     {.name = "head",
@@ -614,6 +640,28 @@ static const struct args_command commands[] = {
      .run = insight_changes_run,
      .about = "A number a line, or time,value. Prints, from 0, "
               "the index of each new\nsegment's first value."},
+    {.path = "insight related",
+     .summary = "Says what else changed when a series did",
+     .operands = "[FILE]",
+     .operand_kind = ARGS_FILE,
+     .operands_max = 1,
+     OPTIONS(insight_related_options),
+     .run = insight_related_run,
+     .about =
+         "FILE is CSV with names in its first line. Without it the series of the data "
+         "folder are asked; a running\nservice is asked by /api/v1/insight/related. "
+         "A positive lag: it changed before the target."},
+    {.path = "insight anomalies",
+     .summary = "Says which values are unlike all at their time of day",
+     .operands = "FILE",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 1,
+     OPTIONS(insight_anomalies_options),
+     .run = insight_anomalies_run,
+     .about =
+         "time,value, or a number a line. Value by value without looking ahead; nothing "
+         "is said of the first two\ndays."},
     {.path = "insight canary",
      .summary = "Says whether a canary is worse than its baseline",
      .operands = "CONFIG BASELINE CANARY",

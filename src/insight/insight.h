@@ -18,6 +18,7 @@
 #include "insight/peers.h"
 #include "insight/relate.h"
 #include "insight/sheet.h"
+#include "insight/signals.h"
 #include "insight/simulate.h"
 #include "insight/suspect.h"
 // IWYU pragma: end_exports
