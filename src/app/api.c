@@ -128,6 +128,7 @@ const struct http_route api_routes[] = {
     POST(API "/suspicions", O, suspicions_add, LARGE, "A look at a cluster by another detector"),
     GET(API "/alerts", O, alerts_list, "Alerts that are not resolved, or in a state"),
     GET(API "/alerts/{id}", O, alerts_get, "An alert"),
+    GET(API "/alerts/{id}/related", O, alerts_related, "What else changed when an alert fired"),
     POST(API "/alerts/{id}/ack", O, alerts_ack, SMALL, "Acknowledge an alert"),
     GET(API "/silences", O, silences_list, "Silences that hold"),
     POST(API "/silences", O, silences_add, SMALL, "Tell nothing of alerts that fit, until an end"),

@@ -188,15 +188,16 @@ http_handler_f api_session_create, api_session_get, api_session_end, api_session
     api_deliveries_again, api_deliveries_report, api_deliveries_still,
     api_deliveries_frame, api_deliveries_times, api_requests_list, api_requests_get,
     api_jobs_list, api_jobs_get, api_jobs_log, api_jobs_rerun, api_jobs_cancel,
-    api_audit_list, api_audit_verify, api_insight_related, api_graph_get, api_tags_list,
-    api_tags_get, api_dashboards_list, api_dashboards_get, api_prom_query, api_prom_range,
-    api_prom_labels, api_prom_values, api_prom_build, api_findings_list,
-    api_findings_waive, api_findings_reopen, api_events_follow, api_history_get,
-    api_openapi_get, api_health_get, api_media_get, api_art_get, api_pages_get,
-    api_series_publish, api_series_write, api_series_otlp, api_series_exposition,
-    api_series_counts, api_actions_list, api_actions_get, api_actions_approve,
-    api_actions_refuse, api_actions_undo, api_suspicions_add, api_alerts_list,
-    api_alerts_get, api_alerts_ack, api_silences_list, api_silences_add, api_silences_end;
+    api_audit_list, api_audit_verify, api_insight_related, api_alerts_related,
+    api_graph_get, api_tags_list, api_tags_get, api_dashboards_list, api_dashboards_get,
+    api_prom_query, api_prom_range, api_prom_labels, api_prom_values, api_prom_build,
+    api_findings_list, api_findings_waive, api_findings_reopen, api_events_follow,
+    api_history_get, api_openapi_get, api_health_get, api_media_get, api_art_get,
+    api_pages_get, api_series_publish, api_series_write, api_series_otlp,
+    api_series_exposition, api_series_counts, api_actions_list, api_actions_get,
+    api_actions_approve, api_actions_refuse, api_actions_undo, api_suspicions_add,
+    api_alerts_list, api_alerts_get, api_alerts_ack, api_silences_list, api_silences_add,
+    api_silences_end;
 http_open_body_f api_uploads_open, api_series_open;
 
 // Sends what flow and bus say to the event streams.

@@ -221,3 +221,15 @@ int api_insight_related(struct http_request *req, struct http_response *res, voi
     TRY(err);
     return http_json(res, 200, TAKE(json));
 }
+
+int api_alerts_related(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(json_free) json_t *json = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    TRY(insight_alert_related(tx, id, &json));
+    return http_json(res, 200, TAKE(json));
+}

@@ -106,13 +106,21 @@ static int look_at_alerts(struct watcher *w)
     return w->rules ? insight_alerts_evaluate(&config, clock_wall_us()) : 0;
 }
 
+static int look_beside_alerts(struct watcher *w)
+{
+    return w->rules ? insight_alerts_relate(w->config.store, w->config.series, w->rules,
+                                            clock_wall_us())
+                    : 0;
+}
+
 static void *take_looks(void *user)
 {
     struct watcher *w = user;
-    bool alerts_fail = false, peers_fail = false;
+    bool alerts_fail = false, peers_fail = false, beside_fail = false;
     do {
         say("looking at alert rules", look_at_alerts(w), &alerts_fail);
         say("looking at clusters", look_at_clusters(w), &peers_fail);
+        say("looking beside alerts", look_beside_alerts(w), &beside_fail);
     } while (rest(w, LOOK_S));
     return NULL;
 }

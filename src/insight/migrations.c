@@ -96,5 +96,11 @@ const struct store_migration insight_migrations[] = {
      "  why TEXT NOT NULL,"
      "  actor TEXT NOT NULL,"
      "  created_us INTEGER NOT NULL) WITHOUT ROWID;"},
+    {"insight", 4,
+     "CREATE TABLE insight_alert_related ("
+     "  alert TEXT PRIMARY KEY,"
+     "  fired INTEGER NOT NULL," // us: of which firing
+     "  found TEXT,"             // JSON, or
+     "  why TEXT) WITHOUT ROWID;"},
 };
 const size_t insight_migration_count = ARRAY_LEN(insight_migrations);

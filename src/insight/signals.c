@@ -163,6 +163,24 @@ static int lines_of(struct telemetry *store, const char *expr,
     return telemetry_evaluate(store, parsed, span, arena, ret);
 }
 
+// The values of the first line that has all of `tags`; NULL: none has.
+static const double *line_meant(const struct telemetry_answer *answer, const json_t *tags)
+{
+    for (size_t i = 0; i < answer->count; i++) {
+        const struct telemetry_tags *own = &answer->lines[i].tags;
+        size_t same = 0;
+        for (size_t k = 0; tags && k < own->count; k++) {
+            const json_t *wanted =
+                json_object_getn(tags, own->list[k].key.data, own->list[k].key.len);
+            same += wanted && str_eq_c(own->list[k].value, json_string_value(wanted));
+        }
+        if (!tags || same == json_object_size(tags)) {
+            return answer->lines[i].values;
+        }
+    }
+    return NULL;
+}
+
 static int gather_all(struct telemetry *store, const char *expr,
                       const struct telemetry_span *span, struct gathering *g)
 {
@@ -218,9 +236,11 @@ int insight_signals_ask(struct telemetry *store, const struct insight_question *
     struct telemetry_answer answer = {0};
     TRY(lines_of(store, q->target, &span, arena, &answer));
     FAIL_IF(answer.count == 0, ERR_NOT_FOUND, "nothing has values for %s", q->target);
+    const double *target = line_meant(&answer, q->tags);
+    FAIL_IF(!target, ERR_NOT_FOUND, "no line of %s has the tags that are meant",
+            q->target);
     AUTO(gathering_free)
-    struct gathering g = {
-        .arena = arena, .target = answer.lines[0].values, .length = STEPS};
+    struct gathering g = {.arena = arena, .target = target, .length = STEPS};
     TRY(gather_all(store, q->candidates, &span, &g));
     struct insight_relate_config config = {.changed = SIZE_MAX, .keep = q->keep};
     if (q->at_ms > 0) {

@@ -3,6 +3,8 @@
 // Related signals out of a real store: eight hours of a fleet, asked for through the language of queries.
 #include "insight/insight.h"
 
+#include "bus/bus.h"
+
 #include "base/json.h"
 
 #include <math.h>
@@ -146,6 +148,52 @@ static void candidates_can_be_chosen(void **state)
     assert_true(json_array_size(json_object_get(json, "related")) <= 3);
 }
 
+static const char rules_text[] = "schema: 1\n"
+                                 "channels:\n"
+                                 "  - {name: ops, mail: ops@example.org}\n"
+                                 "rules:\n"
+                                 "  - name: slow\n"
+                                 "    expr: name,latency,:eq,:max\n"
+                                 "    above: 5\n"
+                                 "    channels: [ops]\n";
+
+// By itself, when an alert fires, and once.
+static void an_alert_that_fires_has_its_related_signals(void **state)
+{
+    struct place *p = *state;
+    AUTO(store_close) struct store *store = NULL;
+    AUTO(insight_alert_rules_free) struct insight_alert_rules *rules = NULL;
+    AUTO(diag_free) struct diag diag = {0};
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(json_free) json_t *alerts = NULL, *related = NULL;
+    char dir[] = "/tmp/marquee-signals-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(store_open(&store, dir), 0);
+    assert_int_equal(store_migrate(store, bus_migrations, bus_migration_count), 0);
+    assert_int_equal(store_migrate(store, insight_migrations, insight_migration_count),
+                     0);
+    assert_int_equal(
+        insight_alert_rules_parse(str_of(rules_text), "a.yaml", &rules, &diag), 0);
+    struct insight_alerts_config config = {
+        .store = store, .rules = rules, .read = insight_alerts_read, .user = p->store};
+    int64_t now_us = (base_ms + (CHANGED + 5) * (int64_t)STEP) * 1000;
+    for (int look = 0; look < 3; look++) {
+        assert_int_equal(insight_alerts_evaluate(&config, now_us + look * 1000000), 0);
+    }
+    assert_int_equal(insight_alerts_relate(store, p->store, rules, now_us), 1);
+    assert_int_equal(insight_alerts_relate(store, p->store, rules, now_us), 0);
+    assert_int_equal(store_begin(store, STORE_READ, &tx), 0);
+    assert_int_equal(insight_alerts(tx, "firing", 10, &alerts), 0);
+    const char *id = json_str_or(json_array_get(alerts, 0), "id", "");
+    assert_int_equal(insight_alert_related(tx, "none", &related), ERR_NOT_FOUND);
+    assert_int_equal(insight_alert_related(tx, id, &related), 0);
+    assert_null(json_str_or(related, "why", NULL));
+    expect_cause(json_object_get(related, "found"), 2 * SERVERS);
+    store_rollback(&tx);
+    store_close(&store);
+    assert_int_equal(fs_remove_tree(dir), 0);
+}
+
 static void what_is_not_there(void **state)
 {
     struct place *p = *state;
@@ -164,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cause_is_first_at_the_moment_the_alert_fires),
         cmocka_unit_test(candidates_can_be_chosen),
+        cmocka_unit_test(an_alert_that_fires_has_its_related_signals),
         cmocka_unit_test(what_is_not_there),
     };
     return cmocka_run_group_tests(tests, place_make, place_end);
