@@ -92,5 +92,14 @@ test('what Prometheus writes is what Prometheus has', { skip }, async (t) => {
     }
   }
   assert.ok(compared > 300, `${compared} series compared`);
+
+  // The same language asks both.
+  for (const query of ['process_start_time_seconds{job="itself"}', 'sum(prometheus_http_requests_total)',
+    'sum by (handler) (prometheus_http_requests_total)', 'count(prometheus_sd_discovered_targets)', 'max(go_memstats_sys_bytes) / 1024']) {
+    const q = { query, time: String(at / 1000) };
+    const ours = await service.ask(`/prometheus/api/v1/query?${new URLSearchParams(q)}`);
+    const plain = (list) => new Map(list.map(({ metric, value: [, text] }) => [metric.handler ?? '', Number(text)]));
+    assert.deepEqual(plain(ours.data.result), plain(await ask(q)), query);
+  }
   assert.deepEqual(await service.stop(), [0, null]);
 });
