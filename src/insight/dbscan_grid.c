@@ -25,6 +25,7 @@
 #define MAX_ROWS  (OFFSETS * OFFSETS)
 #define MAX_SIDE  (1 << 20)
 #define MANY      64 // points a cell, in the mean
+#define AHEAD     24 // points that are fetched before their turn
 
 struct row {
     int offset[DENSITY_GRID_MAX_DIMS]; // of y and z; x is a run
@@ -198,6 +199,9 @@ static int fill_positions(struct grid *g, const struct sorted *sorted)
         }
         leaf->count++;
         g->order[i] = sorted[i].point;
+        if (i + AHEAD < g->n) { // points lie anywhere
+            __builtin_prefetch(p->values + (size_t)sorted[i + AHEAD].point * g->dims);
+        }
         const double *point = p->values + (size_t)sorted[i].point * g->dims;
         for (size_t d = 0; d < g->dims; d++) {
             g->values[d * g->n + i] = point[d];

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#define AHEAD 24 // points that are fetched before their turn: they lie anywhere
+
 int density_sets_new(struct density_sets *ret, const struct density_job *job,
                      const uint32_t *order)
 {
@@ -152,6 +154,10 @@ void density_label_cores(struct density_sets *s, const struct density_leaf *leav
     size_t n = s->job->points->count;
     for (size_t k = 0; k < count; k++) {
         for (uint32_t i = leaves[k].start; i < leaves[k].start + leaves[k].cores; i++) {
+            if (i + AHEAD < n) {
+                __builtin_prefetch(&ret->labels[s->order[i + AHEAD]], 1);
+                __builtin_prefetch(&ret->core[s->order[i + AHEAD]], 1);
+            }
             s->parents[i] = root_of(s->parents, i);
             ret->core[s->order[i]] = true;
             ret->labels[s->order[i]] = (int32_t)s->parents[i];
