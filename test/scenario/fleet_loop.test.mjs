@@ -51,7 +51,7 @@ const clusters = (fleet) => JSON.stringify({
     },
     life: { driver: 'process', start: [fleet.program, 'tell', `to=${path.join(fleet.dir, 'host.sock')}`, 'text=restart {server}'] },
     health: { run: ['nsenter', '-t', String(fleet.pid), '-n', 'curl', '-fsS', '-m', '5', '-o', '/dev/null', 'http://{address}/health'], within_s: 60 },
-    drain_s: 3,
+    drain_s: 5,
     forensics: [
       { name: 'process', run: ['cat', path.join(fleet.dir, '{server}.pid')] },
       { name: 'sockets', run: ['nsenter', '-t', String(fleet.pid), '-n', 'ss', '-tn', 'dst', '127.1.0.7'] },
@@ -154,5 +154,12 @@ test('found, removed, examined, replaced, and written down', { skip }, async (t)
     assert.equal(verified.code, 0, verified.stderr);
     assert.equal(verified.json.whole, true);
     assert.ok(verified.json.entries >= steps.length);
+  });
+
+  await t.test('the decision can be looked at again, from what was kept', async () => {
+    assert.equal((await service.kill('SIGTERM')).code, 0);
+    const again = marquee(['insight', 'suspects', '--data', data, '--config', path.join(conf, 'peers.yaml'), '--store-step', '1',
+      '--at', String(Date.parse(done.suspicion.window.end)), '--json']);
+    assert.ok(again.stdout.includes(`"server":"${sick}"`) || again.stdout.includes(`"server": "${sick}"`), again.stdout + again.stderr);
   });
 });
