@@ -662,10 +662,101 @@ static void answers_as_the_naive_one(void **state)
     }
 }
 
+// --- what a reader sees -------------------------------------------------------------------------
+
+// x has 1, y 2 and z 4 throughout; w nothing.
+static void fill_plain(void)
+{
+    static const char *const keys[] = {"x", "y", "z", "w"};
+    static const double values[] = {1, 2, 4, (double)NAN};
+    for (int i = 0; i < MADE_SERIES; i++) {
+        made_series[i] = (struct made_series){.name = i < 4 ? "m0" : "m1"};
+        made_series[i].key[0] = i < 4 ? keys[i] : NULL;
+        for (int t = 0; t < MADE_LEAD + MADE_POINTS; t++) {
+            made_series[i].v[t] = i < 4 ? values[i] : (double)NAN;
+        }
+    }
+}
+
+static void shows_what_was_asked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *lines; // label=value at the last moment
+    } cases[] = {
+        {"name,m0,:eq,(,k0,),:by,max,2,:topk", "(k0=y)=2 (k0=z)=4"},
+        {"name,m0,:eq,(,k0,),:by,max,1,:bottomk", "(k0=x)=1"},
+        {"name,m0,:eq,(,k0,),:by,max,1,:topk-others-sum", "(k0=--others--)=3 (k0=z)=4"},
+        {"name,m0,:eq,(,k0,),:by,max,1,:topk-others-avg", "(k0=--others--)=1.5 (k0=z)=4"},
+        {"name,m0,:eq,(,k0,),:by,max,1,:bottomk-others-max",
+         "(k0=--others--)=4 (k0=x)=1"},
+        {"name,m0,:eq,(,k0,),:by,max,1,:bottomk-others-min",
+         "(k0=--others--)=2 (k0=x)=1"},
+        {"name,m0,:eq,(,k0,),:by,:pct,$k0,:legend",
+         "x=14.285714 y=28.571429 z=57.142857"},
+        {"name,m0,:eq,(,k0,),:by,:stddev,s,:legend", "s=1.2472191"},
+        {"name,m0,:eq,(,k0,),:by,:avg,s,:legend", "s=2.3333333"},
+        {"name,m0,:eq,(,k0,),:by,:stat-max,1.5,:gt,:filter,$k0,:legend", "y=2 z=4"},
+        {"name,m0,:eq,(,k0,),:by,max,:sort,desc,:order,2,:limit,$k0,:legend", "z=4 y=2"},
+        {"name,m0,:eq,(,k0,),:by,2,:head,$(k0)!,:legend", "x!=1 y!=2"},
+        {"name,m0,:eq,(,k0,),:by,k0,nf.x,:as,$nf.x,:legend", "x=1 y=2 z=4"},
+        {"name,m0,:eq,:all,$k0,:legend", "x=1 y=2 z=4"},
+        {"name,m0,:eq,:sum,(,0h,5m,),:offset,$name+$(atlas.offset),:legend",
+         "m0+0w=7 m0+5m=7"},
+        {"name,m0,:eq,:sum,5m,:offset", "sum(name=m0) (offset=5m)=7"},
+        {"name,m0,:eq,:max,$(atlas.avg),:legend", "4.000=4"},
+        {"1,one_21_25_5Q,:legend,hex,:decode", "one!%_5Q=1"},
+        {"1,nccp-abc,:legend,^nccp-(.*)$,<$1>,:s", "<abc>=1"},
+        {"1,nccp-abc,:legend,(?<rest>b.),$(rest).$none,:s", "nccp-abc.none=1"},
+        {"1,aXbX,:legend,X,-,:s,-$,!,:s", "a-b!=1"},
+        {"1,$,:legend", "$=1"},
+        {"3,:freeze,1,2", "3.0=3 1.0=1 2.0=2"},
+        {"1,2,:add", "3.0=3"},
+        {"ge-2m,ge,:time-span,s,:legend", "s=1"},
+        {"gs,s%2B2m,:time-span,s,:legend", NULL},
+        {"minuteOfHour,:time,max,5m,:consolidate,c,:legend", "c=54"},
+        {"name,none,:eq", "NO DATA=nan"},
+        {"name,none,:eq,(,k0,),:by", ""},
+        {"name,none,:eq,:sum,1,:add,s,:legend", "s=1"},
+        {"name,m0,:eq,k0,x,:eq,:and,:sum,name,m0,:eq,:sum,:div,s,:legend",
+         "s=0.14285714"},
+        {"name,m0,:eq,(,k0,),:by,name,m0,:eq,:sum,:sub,$k0,:legend", "x=-6 y=-5 z=-3"},
+        {"name,m0,:eq,:per-step,s,:legend", "s=420"},
+    };
+    const struct telemetry_span span = {
+        .start_ms = MADE_START, .step_ms = MADE_STEP, .count = MADE_POINTS};
+    fill_plain();
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(arena_free) struct arena *arena = NULL;
+        AUTO(buf_free) struct buf shown = {0};
+        const struct telemetry_expr *e;
+        struct telemetry_answer answer;
+        assert_int_equal(arena_new(&arena), 0);
+        int err = telemetry_stack_parse(str_of(cases[i].text), arena, &e);
+        if (!cases[i].lines) {
+            assert_int_equal(err, ERR_INVALID);
+            continue;
+        }
+        if (err < 0 || telemetry_evaluate(NULL, e, &span, arena, &answer) < 0) {
+            fail_msg("%s\n%s", cases[i].text, err_reason());
+        }
+        buf_reserve(&shown, 1);
+        for (size_t k = 0; k < answer.count; k++) {
+            buf_printf(&shown, "%s" STR_FMT "=%.8g", k ? " " : "",
+                       STR_ARG(answer.lines[k].label),
+                       answer.lines[k].values[MADE_POINTS - 1]);
+        }
+        if (strcmp(shown.data, cases[i].lines) != 0) {
+            fail_msg("%s\n%s\nnot: %s", cases[i].text, shown.data, cases[i].lines);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_as_the_naive_one),
+        cmocka_unit_test(shows_what_was_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
