@@ -84,6 +84,11 @@ bool block_replaces(const struct block *b, uint64_t number)
     return false;
 }
 
+bool block_is_damaged(const struct block *b)
+{
+    return atomic_load(&b->reports) > 0;
+}
+
 void block_remove(struct block *b)
 {
     unlink(b->path);
@@ -91,7 +96,7 @@ void block_remove(struct block *b)
 
 static void report(struct block *b, uint64_t place, const char *what)
 {
-    if (b->on_corrupt && atomic_fetch_add(&b->reports, 1) < REPORTS_MAX) {
+    if (atomic_fetch_add(&b->reports, 1) < REPORTS_MAX && b->on_corrupt) {
         char why[128];
         snprintf(why, sizeof why, "%s at %llu", what, (unsigned long long)place);
         b->on_corrupt(b->user, b->path, why);

@@ -50,6 +50,8 @@ bool block_replaces(const struct block *, uint64_t number);
 // One more than the greatest of its series.
 uint32_t block_series_end(const struct block *);
 int64_t block_bytes(const struct block *);
+// Something of it could not be read: it stays as it is, for whoever can repair it.
+bool block_is_damaged(const struct block *);
 // The file goes; who reads it reads on.
 void block_remove(struct block *);
 

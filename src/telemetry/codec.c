@@ -601,7 +601,8 @@ static void read_row(struct unpack *u, uint8_t kind, size_t n, double *ret)
 {
     int64_t m[CODEC_VALUES_MAX];
     uint8_t divisor = unpack_u8(u);
-    struct gaps gaps = {0};
+    struct gaps gaps; // not cleared: it is large, and most rows have none
+    gaps.count = 0;
     size_t there = kind & KIND_GAPS ? read_gaps(u, n, &gaps) : n;
     int64_t first = pack_unzigzag(unpack_varint(u));
     u->bad = u->bad || there == 0 ||

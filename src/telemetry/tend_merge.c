@@ -121,10 +121,37 @@ static int merge_window(struct telemetry *t, uint32_t tier, int64_t first)
     for (uint32_t s = together_next(g); s != BLOCK_NONE; s = together_next(g)) {
         TRY(block_writer_add(w, s, columns));
     }
+    vec_for_each (b, &g->blocks) {
+        if (block_is_damaged(*b)) {
+            return 0; // what is in it may be read another time, or by another disk
+        }
+    }
     return tend_publish(t, w, &g->blocks);
 }
 
-// A window of this tier that is over, has several blocks, and gets no more from memory.
+// Several blocks, none of them damaged, and nothing in memory that will be one more.
+static bool is_mergeable(const struct telemetry *t, uint32_t tier, int64_t first)
+{
+    int64_t window = t->windows[tier];
+    size_t count = 0;
+    for (size_t i = 0; i < t->blocks.len; i++) {
+        const struct block_shape *s = block_shape(t->blocks.data[i]);
+        if (s->tier == tier && grid_window(s->first, window) == first) {
+            if (block_is_damaged(t->blocks.data[i])) {
+                return false;
+            }
+            count++;
+        }
+    }
+    for (size_t i = 0; tier == 0 && i < t->head.open.len; i++) {
+        if (grid_window(t->head.open.data[i]->first, window) == first) {
+            return false;
+        }
+    }
+    return count > 1;
+}
+
+// A window that is over.
 static bool find_mergeable(struct telemetry *t, int64_t due, uint32_t *ret_tier,
                            int64_t *ret_first)
 {
@@ -136,16 +163,11 @@ static bool find_mergeable(struct telemetry *t, int64_t due, uint32_t *ret_tier,
         int64_t end_ms = (first + window - 1) * s->step_ms;
         bool over = s->tier == 0 ? end_ms <= due * t->step_ms
                                  : end_ms <= t->rolled_until_ms[s->tier - 1];
-        for (size_t k = i + 1; over && !found && k < t->blocks.len; k++) {
-            const struct block_shape *o = block_shape(t->blocks.data[k]);
-            found = o->tier == s->tier && grid_window(o->first, window) == first;
+        if (over && is_mergeable(t, s->tier, first)) {
+            *ret_tier = s->tier;
+            *ret_first = first;
+            found = true;
         }
-        for (size_t k = 0; found && s->tier == 0 && k < t->head.open.len; k++) {
-            int64_t open = t->head.open.data[k]->first;
-            found = open < first || open >= first + window;
-        }
-        *ret_tier = s->tier;
-        *ret_first = first;
     }
     pthread_mutex_unlock(&t->head.lock);
     return found;
