@@ -3,6 +3,7 @@
 // Two threads: one takes the steps of treatments, which may wait for a driver; the other looks, and must
 // not wait for those.
 #include "app/watcher.h"
+#include "bus/bus.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ struct watcher {
     struct insight_fleet *fleet;
     struct insight_act *act;
     struct insight_alert_rules *rules;
+    struct bus_rules *bus_rules;
     struct insight_peers_file peers;
     int64_t *peers_due_ms; // by cluster of `peers`
     pthread_t threads[2];
@@ -113,15 +115,30 @@ static int look_beside_alerts(struct watcher *w)
                     : 0;
 }
 
+static int follow_rules(struct watcher *w)
+{
+    int looked = w->bus_rules ? 1 : 0;
+    while (looked > 0) {
+        looked = bus_rules_run(w->config.store, w->bus_rules, 100);
+    }
+    return looked;
+}
+
 static void *take_looks(void *user)
 {
     struct watcher *w = user;
     bool alerts_fail = false, peers_fail = false, beside_fail = false;
+    bool rules_fail = false;
+    int until_look = 0;
     do {
-        say("looking at alert rules", look_at_alerts(w), &alerts_fail);
-        say("looking at clusters", look_at_clusters(w), &peers_fail);
-        say("looking beside alerts", look_beside_alerts(w), &beside_fail);
-    } while (rest(w, LOOK_S));
+        if (until_look-- == 0) {
+            say("looking at alert rules", look_at_alerts(w), &alerts_fail);
+            say("looking at clusters", look_at_clusters(w), &peers_fail);
+            say("looking beside alerts", look_beside_alerts(w), &beside_fail);
+            until_look = LOOK_S / STEP_S - 1;
+        }
+        say("following rules", follow_rules(w), &rules_fail);
+    } while (rest(w, STEP_S));
     return NULL;
 }
 
@@ -177,11 +194,28 @@ static int load_peers(struct watcher *w, struct diag *diag)
     return 0;
 }
 
+static int load_rules(struct watcher *w, struct diag *diag)
+{
+    AUTO(buf_free) struct buf text = {0};
+    AUTO(cstr_free) char *path = NULL;
+    int found = read_conf(w, "rules.yaml", &text, &path);
+    if (found <= 0) {
+        return found;
+    }
+    return bus_rules_parse(buf_view(&text), path,
+                           &(struct bus_rules_config){
+                               .actions = bus_rule_actions,
+                               .action_count = bus_rule_action_count,
+                           },
+                           &w->bus_rules, diag);
+}
+
 static int load(struct watcher *w)
 {
     AUTO(diag_free) struct diag diag = {0};
     int err = load_fleet(w, &diag);
     err = err < 0 ? err : load_alerts(w, &diag);
+    err = err < 0 ? err : load_rules(w, &diag);
     err = err < 0 ? err : load_peers(w, &diag);
     if (diag.items.len > 1) {
         diag_print(&diag, stderr);
@@ -235,6 +269,7 @@ void watcher_stop(struct watcher **watcher)
     insight_act_free(&w->act);
     insight_fleet_free(&w->fleet);
     insight_alert_rules_free(&w->rules);
+    bus_rules_free(&w->bus_rules);
     insight_peers_file_free(&w->peers);
     free(w->peers_due_ms);
     pthread_cond_destroy(&w->wake);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What a service does by itself beside serving: treats sick servers, looks at alert rules. Described in
-// files of a folder: clusters.yaml, peers.yaml, alerts.yaml; what is not there is not done.
+// What a service does by itself beside serving: treats sick servers, looks at alert rules,
+// follows rules over events. Described in
+// files of a folder: clusters.yaml, peers.yaml, alerts.yaml, rules.yaml; what is not there is not done.
 #ifndef APP_WATCHER_H
 #define APP_WATCHER_H
 

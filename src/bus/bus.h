@@ -78,6 +78,37 @@ int bus_finding_waive(struct store_tx *, const char *id, const char *why,
 int bus_finding_reopen(struct store_tx *, const char *id,
                        const char *actor); // undo of waive
 
+// --- rules --------------------------------------------------------------------------------
+//
+// What follows from events: filter, window, deduplicate, act. An event is looked at in one transaction with what
+// it leads to, so that a process that is killed looks at it again, or never.
+
+// What a rule may do. `with`: what the rule says besides, an object of texts; ERR_INVALID at reading when `check`
+// does not like it. The transaction is the one that remembers that the event was seen.
+struct bus_rule_action {
+    const char *name;
+    int (*check)(const json_t *with);
+    int (*act)(struct store_tx *, const json_t *event, const json_t *with,
+               const char *dedupe, void *user);
+};
+// mail {to, subject}, webhook {url, secret_file}, exec {program}: the event is the body.
+extern const struct bus_rule_action bus_rule_actions[];
+extern const size_t bus_rule_action_count;
+
+struct bus_rules;
+struct bus_rules_config {
+    const struct bus_rule_action *actions; // outlive the rules
+    size_t action_count;
+    void *user;
+};
+// ERR_INVALID with `file:line: message`. conf/rules.yaml shows all of it.
+int bus_rules_parse(struct str yaml, const char *file, const struct bus_rules_config *,
+                    struct bus_rules **ret, struct diag *);
+void bus_rules_free(struct bus_rules **);
+// Looks at up to `limit` events behind the last that was looked at (at first, behind the newest): how many. A rule
+// whose action fails becomes a finding ("rule/<name>"), and holds no other up.
+int bus_rules_run(struct store *, const struct bus_rules *, int limit);
+
 // --- notices ------------------------------------------------------------------------------
 //
 // An outbox: rows written with the state, delivered at least once, with back-off, by a thread.

@@ -56,6 +56,22 @@ const struct store_migration bus_migrations[] = {
     {"bus", 5,
      "ALTER TABLE notice ADD COLUMN kind TEXT NOT NULL DEFAULT 'mail';"
      "ALTER TABLE notice ADD COLUMN secret_file TEXT;"},
+    {"bus", 6,
+     "CREATE TABLE rule_cursor ("
+     "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+     "  seq INTEGER NOT NULL);"
+     "CREATE TABLE rule_hit ("
+     "  rule TEXT NOT NULL,"
+     "  key TEXT NOT NULL,"
+     "  seq INTEGER NOT NULL,"
+     "  time_us INTEGER NOT NULL,"
+     "  PRIMARY KEY (rule, key, seq)) WITHOUT ROWID;"
+     "CREATE TABLE rule_acted ("
+     "  rule TEXT NOT NULL,"
+     "  key TEXT NOT NULL,"
+     "  seq INTEGER NOT NULL,"
+     "  time_us INTEGER NOT NULL,"
+     "  PRIMARY KEY (rule, key)) WITHOUT ROWID;"},
 };
 const size_t bus_migration_count = ARRAY_LEN(bus_migrations);
 
