@@ -113,6 +113,9 @@ int api_series_write(struct http_request *req, struct http_response *res, void *
     struct telemetry_intake *intake = NULL;
     AUTO(unmap) struct str body = {0};
     struct telemetry_taken taken;
+    const char *type = http_request_header(req, "Content-Type");
+    FAIL_IF(type && strstr(type, "io.prometheus.write.v2"), ERR_UNSUPPORTED,
+            "remote write 1.0 is spoken here"); // senders of 2.0 then fall back to it
     TRY(intake_of(user, &intake));
     TRY(map_body(req, "snappy", &body));
     TRY(telemetry_take_remote_write(intake, body, &taken));

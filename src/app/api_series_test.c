@@ -137,6 +137,10 @@ static void exposition_and_write_answer_204_or_400(void **state)
     ASK(p, &a, .method = "POST", .path = WRITE, .token = operator, .bytes = "no block",
         .headers = "Content-Encoding: snappy");
     assert_int_equal(a.status, 400);
+    ASK(p, &a, .method = "POST", .path = WRITE, .token = operator, .bytes = "no block",
+        .headers =
+            "Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request");
+    assert_int_equal(a.status, 415);
     ASK(p, &a, .method = "GET", .path = "/api/v1/series/counts", .token = operator);
     assert_int_equal(a.status, 200);
     const json_t *intake = json_object_get(a.json, "intake");
