@@ -13,6 +13,9 @@ struct windowing {
     const struct window *w;
     struct telemetry_span span; // what is read
     int64_t range_ms;           // as it is taken
+    struct edges {
+        uint32_t from, end;
+    } * edges; // of the window of each moment, by place in what is read
     const double *param;
     double *out, *scratch;
     window_visit_f *visit;
@@ -258,29 +261,63 @@ static double rate_unit(const struct telemetry_view *view, double step_s)
     return str_eq_c(said, "rate") || str_eq_c(said, "counter") ? 1 : 1 / step_s;
 }
 
-static int visit_series(void *user, const struct telemetry_view *view)
+// The latest value: both edges only ever move on.
+static bool latest(const struct windowing *x, const double *v)
 {
-    struct windowing *x = user;
-    const struct telemetry_span *asked = &x->e->span;
-    int64_t step = x->span.step_ms;
-    double per_second = rate_unit(view, (double)step / 1000);
+    uint32_t at = 0, last = 0;
+    bool any = false, seen = false;
+    for (size_t i = 0; i < x->e->span.count; i++) {
+        for (; at < x->edges[i].end; at++) {
+            seen = seen || !isnan(v[at]);
+            last = isnan(v[at]) ? last : at;
+        }
+        bool is = seen && last >= x->edges[i].from;
+        x->out[i] = is ? v[last] : (double)NAN;
+        any = any || is;
+    }
+    return any;
+}
+
+static bool each_window(const struct windowing *x, const struct telemetry_view *view)
+{
+    double step_s = (double)x->span.step_ms / 1000;
+    double per_second = rate_unit(view, step_s);
     bool any = false;
-    for (size_t i = 0; i < asked->count; i++) {
-        // In (t - range, t], by place in what was read.
-        int64_t t = asked->start_ms + (int64_t)i * asked->step_ms - x->w->offset_ms;
-        int64_t end = floor_div(t - x->span.start_ms, step) + 1;
-        int64_t from = floor_div(t - x->range_ms - x->span.start_ms, step) + 1;
-        from = CLAMP(from, 0, (int64_t)x->span.count);
-        end = CLAMP(end, from, (int64_t)x->span.count);
-        struct samples s = {.v = view->values + from,
-                            .count = (size_t)(end - from),
-                            .step_s = (double)step / 1000,
+    for (size_t i = 0; i < x->e->span.count; i++) {
+        struct samples s = {.v = view->values + x->edges[i].from,
+                            .count = x->edges[i].end - x->edges[i].from,
+                            .step_s = step_s,
                             .range_s = (double)x->range_ms / 1000,
                             .per_second = per_second};
         x->out[i] = s.count ? one(x, &s, i) : (double)NAN;
         any = any || !isnan(x->out[i]);
     }
+    return any;
+}
+
+static int visit_series(void *user, const struct telemetry_view *view)
+{
+    struct windowing *x = user;
+    bool any = x->w->fn == WINDOW_LAST ? latest(x, view->values) : each_window(x, view);
     return any ? x->visit(x->user, &view->tags, x->out) : 0;
+}
+
+// (t - range, t], the same for every series.
+static int find_edges(struct windowing *x)
+{
+    const struct telemetry_span *asked = &x->e->span;
+    int64_t step = x->span.step_ms;
+    x->edges = arena_alloc(x->e->arena, asked->count, sizeof *x->edges);
+    FAIL_IF(!x->edges, ERR_NOMEM, "windows");
+    for (size_t i = 0; i < asked->count; i++) {
+        int64_t t = asked->start_ms + (int64_t)i * asked->step_ms - x->w->offset_ms;
+        int64_t end = floor_div(t - x->span.start_ms, step) + 1;
+        int64_t from = floor_div(t - x->range_ms - x->span.start_ms, step) + 1;
+        from = CLAMP(from, 0, (int64_t)x->span.count);
+        end = CLAMP(end, from, (int64_t)x->span.count);
+        x->edges[i] = (struct edges){(uint32_t)from, (uint32_t)end};
+    }
+    return 0;
 }
 
 // What takes a difference needs two values: a window too short for that is as long as it takes.
@@ -318,6 +355,7 @@ int window_each(struct evaluation *e, const struct window *w, window_visit_f *vi
         TRY(prom_number(e, w->param, &x.param));
     }
     TRY(evaluate_values(e, &x.out));
+    TRY(find_edges(&x));
     x.scratch = calloc(x.span.count, sizeof *x.scratch);
     FAIL_IF(!x.scratch, ERR_NOMEM, "values");
     int err = telemetry_scan(e->store, &w->query->match, &x.span, visit_series, &x);
