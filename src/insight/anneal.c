@@ -90,10 +90,16 @@ struct insight_share insight_share_of(size_t part, size_t whole)
     return (struct insight_share){p, MAX(middle - half, 0), MIN(middle + half, 1)};
 }
 
+// F1 where each wrong suspect counts for `weight`.
+static double weighed_f(const struct insight_tally *t, double weight)
+{
+    double all = (double)(2 * t->right + t->missed) + weight * (double)t->wrong;
+    return all > 0 ? 2 * (double)t->right / all : 1;
+}
+
 static double f_of(const struct insight_tally *t)
 {
-    double all = (double)(2 * t->right + t->wrong + t->missed);
-    return all > 0 ? 2 * (double)t->right / all : 1;
+    return weighed_f(t, 1);
 }
 
 static void add(struct insight_tally *sum, const struct insight_tally *t)
@@ -147,6 +153,19 @@ static double surprise(const struct insight_peers_config *c,
     return fabs((double)newest->outliers - expected) / MAX(expected, 1);
 }
 
+// Cases to tune by hold more sick servers than a fleet does. Where the owner said how many to expect, each healthy server
+// stands for as many as there are of them in his fleet for each sick one.
+static double weight_of(const struct insight_peers_config *c,
+                        const struct insight_tally *sum)
+{
+    double sick = (double)(sum->right + sum->missed),
+           expected = c->expected_percent / 100;
+    double well = (double)sum->judged - sick;
+    return expected > 0 && sick > 0 && well > 0
+               ? (1 - expected) / expected / (well / sick)
+               : 1;
+}
+
 static int energy_of(const struct insight_peers_config *c, struct insight_case *cases,
                      size_t count, double *ret)
 {
@@ -160,7 +179,8 @@ static int energy_of(const struct insight_peers_config *c, struct insight_case *
         add(&sum, &t);
         surprises += surprise(c, &cases[i]);
     }
-    *ret = cases[0].sick ? 1 - f_of(&sum) : surprises / (double)count;
+    *ret = cases[0].sick ? 1 - weighed_f(&sum, weight_of(c, &sum))
+                         : surprises / (double)count;
     return 0;
 }
 

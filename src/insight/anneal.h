@@ -39,7 +39,8 @@ struct insight_quality {
 int insight_quality_of(const struct insight_tally *, size_t count, uint64_t seed,
                        struct insight_quality *ret);
 
-// Simulated annealing (Kirkpatrick et al. 1983) over eps and min_points: towards the best F where the truth is known, else
+// Simulated annealing (Kirkpatrick et al. 1983) over eps and min_points: towards the best F where the truth is known (at
+// the share of sick servers that the owner expects, if he said one), else
 // towards as many outliers a window as the owner expects. The cases are scored anew; the configuration's
 // eps and min_points are where it begins and what it changes.
 struct insight_annealed {

@@ -585,6 +585,39 @@ static void annealing_towards_what_is_expected(void **state)
     insight_cases_free(cases, 8);
 }
 
+// Where few are sick a false alarm weighs more, and the search heeds it.
+static void annealing_for_a_fleet_with_few_sick(void **state)
+{
+    (void)state;
+    AUTO(buf_free) struct buf text = {0};
+    AUTO(insight_peers_file_free) struct insight_peers_file file = {0};
+    assert_int_equal(fs_read_file(MARQUEE_SOURCE "/conf/peers.yaml", 1 << 20, &text), 0);
+    struct insight_peers_config *c = config_of(text.data, &file);
+    struct insight_simulation s = {.seed = 300,
+                                   .servers = 60,
+                                   .steps = 150,
+                                   .faults = insight_faults_tuning,
+                                   .sick = 0.04,
+                                   .onset_first = 30,
+                                   .onset_last = 90};
+    struct insight_case cases[CASES] = {0};
+    size_t wrong[2] = {0};
+    for (size_t k = 0; k < 2; k++) {
+        struct insight_annealed annealed;
+        make_cases(c, &s, cases, CASES);
+        c->method = INSIGHT_MAD; // one number to choose: the answer is plain
+        c->eps = 2;
+        c->expected_percent = k ? 0.1 : 0;
+        assert_int_equal(insight_anneal(c, cases, CASES, 1, &annealed), 0);
+        for (size_t i = 0; i < CASES; i++) {
+            wrong[k] += insight_case_tally(c, &cases[i]).wrong;
+        }
+        insight_cases_free(cases, CASES);
+    }
+    assert_true(wrong[1] <= wrong[0]);
+    assert_int_equal(wrong[1], 0);
+}
+
 static void intervals_of_wilson(void **state)
 {
     (void)state;
@@ -623,6 +656,7 @@ int main(void)
         cmocka_unit_test(a_seed_is_a_fleet),
         cmocka_unit_test(found_among_made_fleets),
         cmocka_unit_test(annealing_towards_what_is_expected),
+        cmocka_unit_test(annealing_for_a_fleet_with_few_sick),
         cmocka_unit_test(intervals_of_wilson),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
