@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// change_bench FILE: what change points and related signals cost. The first 480 numbers of FILE (one a line) are
+// change_bench FILE: what change points and related signals cost, in CPU time of one core, least of the rounds. The first 480 numbers of FILE (one a line) are
 // segmented, as test/peer/pelt.py does; 1,000 and 10,000 made candidates of 480 values are related to one target.
 #include "insight/insight.h"
 
@@ -18,7 +18,7 @@ static double uniform(uint64_t *seed)
 
 static double seconds(void)
 {
-    return (double)clock_mono_us() / 1e6;
+    return (double)clock_cpu_us() / 1e6;
 }
 
 static int segment(const char *path)
