@@ -237,7 +237,7 @@ static int mail(struct telling *t, const struct alert_channel *c, const json_t *
                    json_str_or(a, "fired", ""), json_str_or(a, "id", ""));
     }
     if (t->config->base_url) {
-        buf_printf(&text, "\n%s/desk/alerts\n", t->config->base_url);
+        buf_printf(&text, "\n%s/desk/incidents\n", t->config->base_url);
     }
     TRY(subject.err);
     TRY(text.err);
