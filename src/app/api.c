@@ -2,14 +2,17 @@
 //
 // The table of the HTTP API (docs/api.md), and what its handlers share.
 #include "app/api.h"
+#include "app/telemetry_token.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define V   (ACCOUNT_VIEWER | ACCOUNT_OPERATOR | ACCOUNT_ADMIN)
-#define O   (ACCOUNT_OPERATOR | ACCOUNT_ADMIN)
-#define OP  (ACCOUNT_OPERATOR | ACCOUNT_ADMIN | ACCOUNT_PARTNER)
-#define A   (ACCOUNT_ADMIN)
+#define V  (ACCOUNT_VIEWER | ACCOUNT_OPERATOR | ACCOUNT_ADMIN)
+#define O  (ACCOUNT_OPERATOR | ACCOUNT_ADMIN)
+#define OP (ACCOUNT_OPERATOR | ACCOUNT_ADMIN | ACCOUNT_PARTNER)
+#define A  (ACCOUNT_ADMIN)
+// Who sends series: operators, agents, and whoever has a token for it.
+#define S   (ACCOUNT_OPERATOR | ACCOUNT_ADMIN | ACCOUNT_AGENT | API_SENDER)
 #define ANY ((1u << ACCOUNT_ROLE_COUNT) - 1)
 
 #define SMALL 4096         // bytes of a body with a few fields
@@ -36,6 +39,11 @@
 #define DELETE(path, roles, name, what)                            \
     {                                                              \
         HTTP_DELETE, path, roles, api_##name, 0, what, false, NULL \
+    }
+
+#define SEND(path, name, what)                                                       \
+    {                                                                                \
+        HTTP_POST, path, S, api_series_##name, SIZE_MAX, what, true, api_series_open \
     }
 
 // clang-format off
@@ -98,6 +106,43 @@ const struct http_route api_routes[] = {
     GET(API "/events", ANY, events_follow, "Events as they happen (server-sent)"),
     GET(API "/history", O, history_get, "Events of the past"),
 
+    GET("/atlas/api/v1/graph", O, graph_get, "A graph, as Atlas has it: png, json, csv, txt, std.json, stats.json"),
+    GET("/atlas/api/v1/tags", O, tags_list, "Keys of series"),
+    GET("/atlas/api/v1/tags/{key}", O, tags_get, "Values of a key"),
+    GET("/prometheus/api/v1/query", O, prom_query, "PromQL at a moment"),
+    POST("/prometheus/api/v1/query", O, prom_query, LARGE, "The same, asked by a form"),
+    GET("/prometheus/api/v1/query_range", O, prom_range, "PromQL over a range"),
+    POST("/prometheus/api/v1/query_range", O, prom_range, LARGE, "The same, asked by a form"),
+    GET("/prometheus/api/v1/labels", O, prom_labels, "Labels"),
+    POST("/prometheus/api/v1/labels", O, prom_labels, LARGE, "The same, asked by a form"),
+    GET("/prometheus/api/v1/label/{label}/values", O, prom_values, "Values of a label"),
+    GET("/prometheus/api/v1/status/buildinfo", O, prom_build, "Whom one talks to"),
+    GET(API "/dashboards", O, dashboards_list, "Dashboards"),
+    GET(API "/dashboards/{name}", O, dashboards_get, "A dashboard and its graphs"),
+
+    GET(API "/actions", O, actions_list, "What is done with sick servers, newest first"),
+    GET(API "/actions/{id}", O, actions_get, "A treatment: why, how far, what was found"),
+    POST(API "/actions/{id}/approve", O, actions_approve, SMALL, "Approve what is held by a judgement"),
+    POST(API "/actions/{id}/refuse", O, actions_refuse, SMALL, "Refuse what is held"),
+    POST(API "/actions/{id}/undo", O, actions_undo, SMALL, "Put a server back into service"),
+    POST(API "/suspicions", O, suspicions_add, LARGE, "A look at a cluster by another detector"),
+    GET(API "/alerts", O, alerts_list, "Alerts that are not resolved, or in a state"),
+    GET(API "/alerts/{id}", O, alerts_get, "An alert"),
+    GET(API "/alerts/{id}/related", O, alerts_related, "What else changed when an alert fired"),
+    POST(API "/alerts/{id}/ack", O, alerts_ack, SMALL, "Acknowledge an alert"),
+    GET(API "/silences", O, silences_list, "Silences that hold"),
+    POST(API "/silences", O, silences_add, SMALL, "Tell nothing of alerts that fit, until an end"),
+    DELETE(API "/silences/{id}", O, silences_end, "End a silence"),
+    GET(API "/audit", O, audit_list, "What was decided and done by itself, newest first"),
+    GET(API "/insight/related", O, insight_related, "What else changed when a series did"),
+    GET(API "/audit/verify", O, audit_verify, "Is the audit trail whole"),
+
+    SEND("/atlas/api/v1/publish", publish, "Values, as Atlas' publish takes them"),
+    SEND("/prometheus/api/v1/write", write, "Values, as Prometheus' remote write 1.0 sends them"),
+    SEND("/otlp/v1/metrics", otlp, "Values, as OpenTelemetry sends them over HTTP (protobuf)"),
+    SEND(API "/series/exposition", exposition, "Values in Prometheus' text form"),
+    GET(API "/series/counts", O, series_counts, "What came in, and what was dropped and why"),
+
     GET(API "/users", A, users_list, "People"),
     POST(API "/users", A, users_add, SMALL, "A new person"),
     PATCH(API "/users/{id}", A, users_edit, SMALL, "Change a person's role, plan, partner or password"),
@@ -124,6 +169,11 @@ const struct store_migration app_migrations[] = {
      "  created_us INTEGER NOT NULL,"
      "  expires_us INTEGER NOT NULL) WITHOUT ROWID;"
      "CREATE INDEX app_upload_user ON app_upload (user_id);"},
+    {"app", 2,
+     "CREATE TABLE app_telemetry_token ("
+     "  name TEXT PRIMARY KEY,"
+     "  hash TEXT NOT NULL UNIQUE,"
+     "  created_us INTEGER NOT NULL) WITHOUT ROWID;"},
 };
 const size_t app_migration_count = ARRAY_LEN(app_migrations);
 
@@ -131,6 +181,8 @@ int api_open(struct api *api, const struct api_config *config)
 {
     *api = (struct api){.store = config->store,
                         .ui_dir = config->ui_dir,
+                        .series = config->series,
+                        .intake = config->intake,
                         .upload_max_bytes = config->upload_max_bytes
                                                 ? config->upload_max_bytes
                                                 : INT64_C(1) << 40,
@@ -138,6 +190,7 @@ int api_open(struct api *api, const struct api_config *config)
     pthread_rwlock_init(&api->links_lock, NULL);
     TRY(store_migrate(api->store, app_migrations, app_migration_count));
     TRY(upload_hashes_open(&api->hashes));
+    TRY(quality_new(&api->quality, config->meter));
     return media_gate_open(&api->gate, api->store);
 }
 
@@ -145,6 +198,7 @@ void api_close(struct api *api)
 {
     media_gate_close(&api->gate);
     upload_hashes_close(&api->hashes);
+    quality_free(&api->quality);
     if (api->store) {
         pthread_rwlock_destroy(&api->links_lock);
         api->store = NULL;
@@ -163,13 +217,31 @@ void api_link(struct api *api, struct api_links links)
 
 // --- who calls ------------------------------------------------------------------------------
 
+// A session's, or that of a sender, which may also stand as a password: what sends often knows no other way.
 static const char *find_token(struct http_request *req)
 {
-    const char *header = http_request_header(req, "Authorization");
-    if (header) {
-        return str_starts(str_of(header), "Bearer ") ? header + 7 : NULL;
+    const char *header = http_request_header(req, "Authorization"), *password = NULL;
+    if (!header) {
+        return http_request_cookie(req, API_COOKIE);
     }
-    return http_request_cookie(req, API_COOKIE);
+    if (str_starts(str_of(header), "Bearer ")) {
+        return header + 7;
+    }
+    bool basic =
+        http_basic_password(str_of(header), http_request_arena(req), &password) == 0;
+    return basic && str_starts(str_of(password), TELEMETRY_TOKEN_MARK) ? password : NULL;
+}
+
+static int authenticate_sender(struct api *api, const char *token, http_roles *ret_roles)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(cstr_free) char *name = NULL;
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    int err = telemetry_token_find(tx, token, &name);
+    if (err == 0) {
+        *ret_roles = API_SENDER;
+    }
+    return err == ERR_UNKNOWN_USER ? 0 : err;
 }
 
 // Sessions live from their last use; noted once a day, so that reading stays reading.
@@ -188,6 +260,9 @@ int api_authenticate(struct http_request *req, void *user, http_roles *ret_roles
     struct api *api = user;
     const char *token = find_token(req);
     struct api_caller caller = {0};
+    if (token && str_starts(str_of(token), TELEMETRY_TOKEN_MARK)) {
+        return authenticate_sender(api, token, ret_roles);
+    }
     if (!token || str_copy(caller.token, sizeof caller.token, str_of(token)) < 0) {
         return 0;
     }
@@ -331,6 +406,9 @@ static int add_roles(const struct http_route *route, json_t *document)
             json_array_append_new(
                 roles, json_string(account_role_name((enum account_role)(1u << i))));
         }
+    }
+    if (route->roles & API_SENDER) {
+        json_array_append_new(roles, json_string("sender"));
     }
     AUTO(buf_free) struct buf path = {0};
     for (const char *p = route->path; *p; p++) {

@@ -11,7 +11,10 @@
 #include "flow/flow.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
+#include "insight/insight.h"
+#include "meter/meter.h"
 #include "store/store.h"
+#include "telemetry/telemetry.h"
 #include "viewing/viewing.h"
 
 #include <pthread.h>
@@ -21,14 +24,18 @@ extern const struct store_migration app_migrations[];
 extern const size_t app_migration_count;
 
 struct media_gate;
+struct quality;
 struct upload_hashes;
 
 struct api {
     struct store *store;
     const char *ui_dir; // NULL: no pages
     int64_t upload_max_bytes;
+    struct telemetry *series; // NULL: none are kept
+    struct telemetry_intake *intake;
     struct media_gate *gate;
     struct upload_hashes *hashes;
+    struct quality *quality;
     int64_t check_us; // how long a request may read an upload
 
     atomic_int heavy; // requests that decode or hash at this moment
@@ -40,13 +47,17 @@ struct api {
         struct http_server *server;
         struct bus_follower *follower;  // NULL in tests
         struct flow_executor *executor; // NULL: another process executes
+        struct insight_act *act;        // NULL: no clusters are described
     } links;
 };
 
 struct api_config {
     struct store *store;
     const char *ui_dir;
+    struct meter *meter; // NULL: what players tell is counted nowhere; outlives the API
     int64_t upload_max_bytes; // 0: 1 TiB
+    struct telemetry *series; // outlives the server; NULL
+    struct telemetry_intake *intake;
 };
 // Migrates the app's own rows, reads the key of grants.
 int api_open(struct api *, const struct api_config *);
@@ -65,7 +76,10 @@ int api_authenticate(struct http_request *, void *user, http_roles *ret_roles,
 #define API        "/api/v1"
 #define API_COOKIE "marquee_session"
 
-// Who calls. Not NULL in routes with roles.
+// May send series, by a token of its own, and nothing else: it is no caller below.
+#define API_SENDER (1u << ACCOUNT_ROLE_COUNT)
+
+// Who calls. Not NULL in routes with roles, but for those of senders.
 struct api_caller {
     struct account_who who;
     char token[ACCOUNT_TOKEN_BYTES];
@@ -101,6 +115,14 @@ int api_viewer(struct http_request *, struct store_tx *, struct catalog_viewer *
 int served_open(const char *dir, const char *path, int *ret_fd);
 // The media type by the ending, "application/octet-stream" where unknown.
 const char *served_type(const char *path);
+
+// --- what players tell (quality.c) ------------------------------------------------------------
+
+int quality_new(struct quality **ret, struct meter *);
+void quality_free(struct quality **);
+// `agent` is the User-Agent, NULL where there is none. A play began; a beat that was taken.
+void quality_started(struct quality *, const char *agent);
+void quality_beat(struct quality *, const char *agent, const struct viewing_beat *);
 
 // --- grants (api_media.c) -------------------------------------------------------------------
 
@@ -166,10 +188,17 @@ http_handler_f api_session_create, api_session_get, api_session_end, api_session
     api_deliveries_again, api_deliveries_report, api_deliveries_still,
     api_deliveries_frame, api_deliveries_times, api_requests_list, api_requests_get,
     api_jobs_list, api_jobs_get, api_jobs_log, api_jobs_rerun, api_jobs_cancel,
+    api_audit_list, api_audit_verify, api_insight_related, api_alerts_related,
+    api_graph_get, api_tags_list, api_tags_get, api_dashboards_list, api_dashboards_get,
+    api_prom_query, api_prom_range, api_prom_labels, api_prom_values, api_prom_build,
     api_findings_list, api_findings_waive, api_findings_reopen, api_events_follow,
     api_history_get, api_openapi_get, api_health_get, api_media_get, api_art_get,
-    api_pages_get;
-http_open_body_f api_uploads_open;
+    api_pages_get, api_series_publish, api_series_write, api_series_otlp,
+    api_series_exposition, api_series_counts, api_actions_list, api_actions_get,
+    api_actions_approve, api_actions_refuse, api_actions_undo, api_suspicions_add,
+    api_alerts_list, api_alerts_get, api_alerts_ack, api_silences_list, api_silences_add,
+    api_silences_end;
+http_open_body_f api_uploads_open, api_series_open;
 
 // Sends what flow and bus say to the event streams.
 void api_publish_event(void *api, int64_t seq, const json_t *event);

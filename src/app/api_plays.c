@@ -163,6 +163,7 @@ int api_plays_open(struct http_request *req, struct http_response *res, void *us
     }
     TRY(err);
     TRY(store_commit(&tx));
+    quality_started(api->quality, http_request_header(req, "User-Agent"));
     TRY(str_copy(o.grant.package, sizeof o.grant.package, str_of(o.title.package)));
     TRY(str_copy(o.grant.play, sizeof o.grant.play, str_of(o.play_id)));
     o.grant.streams = who->plan_streams;
@@ -192,6 +193,7 @@ int api_plays_beat(struct http_request *req, struct http_response *res, void *us
     }
     TRY(err);
     TRY(store_commit(&tx));
+    quality_beat(api->quality, http_request_header(req, "User-Agent"), &beat);
     return api_done(res);
 }
 

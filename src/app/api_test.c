@@ -41,7 +41,8 @@ static void sign_in_again(struct place *p)
 }
 
 // Said once more, apart from the table: the last line that fits a route's beginning counts. v viewer,
-// o operator, a administrator, p partner, g agent; * anybody.
+// o operator, a administrator, p partner, g agent,
+// s sender of series; * anybody.
 static void nobody_may_more_than_is_meant(void **state)
 {
     (void)state;
@@ -64,7 +65,21 @@ static void nobody_may_more_than_is_meant(void **state)
         {API "/jobs", "oa", false},
         {API "/findings", "oa", false},
         {API "/history", "oa", false},
+        {API "/audit", "oa", false},
+        {API "/insight", "oa", false},
+        {API "/dashboards", "oa", false},
+        {API "/actions", "oa", false},
+        {API "/suspicions", "oa", false},
+        {API "/alerts", "oa", false},
+        {API "/silences", "oa", false},
         {API "/events", "voapg", false},
+        {"/atlas/api/v1", "oa", false},
+        {"/atlas/api/v1/publish", "oags", false},
+        {"/prometheus/api/v1", "oa", false},
+        {"/prometheus/api/v1/write", "oags", false},
+        {"/otlp/v1/metrics", "oags", false},
+        {API "/series/exposition", "oags", false},
+        {API "/series/counts", "oa", false},
         {API "/users", "a", false},
         {API "/partners", "a", false},
         {API "/plans", "a", false},
@@ -72,11 +87,8 @@ static void nobody_may_more_than_is_meant(void **state)
     static const struct {
         char letter;
         http_roles role;
-    } letters[] = {{'v', ACCOUNT_VIEWER},
-                   {'o', ACCOUNT_OPERATOR},
-                   {'a', ACCOUNT_ADMIN},
-                   {'p', ACCOUNT_PARTNER},
-                   {'g', ACCOUNT_AGENT}};
+    } letters[] = {{'v', ACCOUNT_VIEWER},  {'o', ACCOUNT_OPERATOR}, {'a', ACCOUNT_ADMIN},
+                   {'p', ACCOUNT_PARTNER}, {'g', ACCOUNT_AGENT},    {'s', API_SENDER}};
     for (size_t i = 0; i < api_route_count; i++) {
         const struct http_route *route = &api_routes[i];
         const char *who = "";

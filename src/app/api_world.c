@@ -127,15 +127,21 @@ static int migrate_all(struct store *s)
     TRY(store_migrate(s, account_migrations, account_migration_count));
     TRY(store_migrate(s, catalog_migrations, catalog_migration_count));
     TRY(store_migrate(s, viewing_migrations, viewing_migration_count));
-    return store_migrate(s, ingest_migrations, ingest_migration_count);
+    TRY(store_migrate(s, ingest_migrations, ingest_migration_count));
+    return store_migrate(s, insight_migrations, insight_migration_count);
 }
 
 void world_open(struct place *p)
 {
     assert_int_equal(store_open(&p->store, p->dir), 0);
     assert_int_equal(migrate_all(p->store), 0);
-    const struct api_config config = {
-        .store = p->store, .ui_dir = p->ui, .upload_max_bytes = 4 << 20};
+    const struct series_service_config series = {.store = p->store};
+    assert_int_equal(series_service_start(&p->series, &series), 0);
+    const struct api_config config = {.store = p->store,
+                                      .ui_dir = p->ui,
+                                      .upload_max_bytes = 4 << 20,
+                                      .series = series_service_store(p->series),
+                                      .intake = series_service_intake(p->series)};
     assert_int_equal(api_open(&p->api, &config), 0);
     const struct http_config http = {.routes = api_routes,
                                      .route_count = api_route_count,
@@ -152,6 +158,7 @@ void world_close(struct place *p)
     api_link(&p->api, (struct api_links){0});
     http_server_stop(&p->server);
     api_close(&p->api);
+    series_service_stop(&p->series);
     store_close(&p->store);
 }
 

@@ -6,6 +6,7 @@
 #define APP_API_WORLD_H
 
 #include "app/api.h"
+#include "app/series_service.h"
 
 #define PACKAGE "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
@@ -17,6 +18,7 @@ struct person {
 struct place {
     char dir[32];
     struct store *store;
+    struct series_service *series;
     struct api api;
     struct http_server *server;
     struct person people[ACCOUNT_ROLE_COUNT];

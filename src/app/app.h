@@ -17,8 +17,13 @@ struct app_serve_config {
     const char *base_url;
     const char *smtp_url; // NULL: notices wait
     const char *smtp_user, *smtp_password, *mail_from;
-    unsigned slots;    // steps at once; 0: one a core
-    const char *meter; // where spectatord lines go, as for meter_new; NULL: nowhere
+    const char *conf_dir; // clusters.yaml, peers.yaml, alerts.yaml; NULL: DATA/conf
+    unsigned slots;       // steps at once; 0: one a core
+    const char
+        *meter; // where spectatord lines go; NULL: where MARQUEE_METER says, or nowhere
+    const char *series_udp; // where lines come in, as series_service_config.udp; NULL
+    int64_t series_step_ms; // 0: a minute
+    const char *scrape; // a file of targets, as telemetry_scraper_start reads it; NULL
 };
 
 // Opens the data folder, recovers, starts the executor and the server, and returns 0 after SIGINT

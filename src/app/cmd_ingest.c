@@ -7,6 +7,7 @@
 #include "app/catalog_file.h"
 #include "app/collector.h"
 #include "app/commands.h"
+#include "app/meters.h"
 #include "app/progress.h"
 #include "app/written.h"
 #include "catalog/catalog.h"
@@ -50,6 +51,7 @@ struct session {
     const struct args *args;
     struct store *store;
     struct progress *progress;
+    struct meter *meter;
     struct ingest_config config;
     struct flow_workflow workflow;
     struct flow_executor *executor;
@@ -323,7 +325,8 @@ static int execute_or_follow(struct session *s)
                                           .workflow_count = 1,
                                           .slots =
                                               (unsigned)args_number(s->args, "slots", 0),
-                                          .toolchain = toolchain.data};
+                                          .toolchain = toolchain.data,
+                                          .meter = s->meter};
     s->tried_us = clock_mono_us();
     int err = ingest_recover(s->store);
     err = err < 0 ? err : flow_executor_start(&s->executor, &config);
@@ -562,7 +565,8 @@ static void notices_flush(struct session *s)
                                          .smtp_url = url,
                                          .smtp_user = getenv("MARQUEE_SMTP_USER"),
                                          .smtp_password = getenv("MARQUEE_SMTP_PASSWORD"),
-                                         .mail_from = from ? from : "marquee@localhost"};
+                                         .mail_from = from ? from : "marquee@localhost",
+                                         .meter = s->meter};
     if (bus_notices_flush(&config) < 0) {
         progress_say(s->progress, "mails wait: %s", err_reason());
     }
@@ -595,8 +599,13 @@ static int session_open(struct session *s, const struct args *args)
         s->films[i].path = args_operand(args, i);
         TRY(cstr_dup(&s->films[i].name, base_name(s->films[i].path)));
     }
+    TRY(app_meter_new(
+        &s->meter, &(struct app_meter_config){.process = "ingest",
+                                              .address = args_text(args, "meter", NULL),
+                                              .beside = command_data_dir(args)}));
     TRY(progress_new(&s->progress));
     TRY(s->makes_data ? command_open(args, &s->store) : command_look(args, &s->store));
+    store_measure(s->store, s->meter);
     s->config = (struct ingest_config){
         .store = s->store, .base_url = base_url ? base_url : "http://127.0.0.1:8080"};
     s->workflow = ingest_workflow(&s->config);
@@ -614,6 +623,7 @@ static void session_close(struct session *s)
     free(s->films);
     wishes_clear(&s->wishes);
     store_close(&s->store);
+    meter_free(&s->meter);
 }
 
 static int run(const struct args *args, submit_f *submit)

@@ -17,7 +17,11 @@ int serve_run(const struct args *args)
         .smtp_user = getenv("MARQUEE_SMTP_USER"),
         .smtp_password = getenv("MARQUEE_SMTP_PASSWORD"),
         .mail_from = args_text(args, "mail-from", from ? from : "marquee@localhost"),
-        .meter = args_text(args, "meter", getenv("MARQUEE_METER")),
+        .meter = args_text(args, "meter", NULL),
+        .series_udp = args_text(args, "series-udp", getenv("MARQUEE_SERIES_UDP")),
+        .scrape = args_text(args, "scrape", NULL),
+        .series_step_ms = args_number(args, "series-step", 0) * 1000,
+        .conf_dir = args_text(args, "conf", getenv("MARQUEE_CONF")),
         .slots = (unsigned)args_number(args, "slots", 0)};
     int err = app_serve(&config);
     return err < 0 ? command_failed(args, err) : ARGS_DONE;

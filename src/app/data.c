@@ -2,11 +2,13 @@
 //
 // The data folder of a command.
 #include "account/account.h"
+#include "app/api.h"
 #include "app/commands.h"
 #include "bus/bus.h"
 #include "catalog/catalog.h"
 #include "flow/flow.h"
 #include "ingest/ingest.h"
+#include "insight/insight.h"
 #include "viewing/viewing.h"
 
 #include <errno.h>
@@ -21,7 +23,9 @@ static int migrate(struct store *store)
     TRY(store_migrate(store, account_migrations, account_migration_count));
     TRY(store_migrate(store, catalog_migrations, catalog_migration_count));
     TRY(store_migrate(store, viewing_migrations, viewing_migration_count));
-    return store_migrate(store, ingest_migrations, ingest_migration_count);
+    TRY(store_migrate(store, ingest_migrations, ingest_migration_count));
+    TRY(store_migrate(store, insight_migrations, insight_migration_count));
+    return store_migrate(store, app_migrations, app_migration_count);
 }
 
 int app_store_open(const char *dir, struct store **ret)

@@ -3,14 +3,16 @@
 // `marquee serve`: the rooms put together. One process holds a data folder's service; work is done
 // by whichever process holds its executor's lock, this one if it can.
 //
-//     store ─▶ migrations ─▶ recover ─▶ server ─▶ follower ─▶ notifier ─▶ executor ─▶ collector ─▶ wait
+//     meter ─▶ store ─▶ migrations ─▶ recover ─▶ series ─▶ server ─▶ follower ─▶ notifier ─▶ executor ─▶ collector ─▶ wait
 //
 // Everything stops in the opposite order.
 #include "app/api.h"
 #include "app/app.h"
 #include "app/collector.h"
+#include "app/meters.h"
+#include "app/series_service.h"
+#include "app/watcher.h"
 #include "media/media.h"
-#include "meter/meter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,12 +37,55 @@ struct service {
     struct bus_notifier *notifier;
     struct flow_executor *executor;
     struct collector *collector;
+    struct watcher *watcher;
+    struct series_service *series;
+    pthread_mutex_t own_lock;            // guards the next
+    struct telemetry_intake *own_series; // that takes what this process counts of itself
     struct meter *meter;
+    struct request_counts *requests;
     char *base_url, *ui_dir, *uploads_dir;
     int lock_fd, signal_fd;
     struct ingest_config ingest;
     struct flow_workflow workflow;
 };
+
+// What this process counts of itself goes into its own series, while there are any.
+static void take_own_lines(void *user, struct str lines)
+{
+    struct service *s = user;
+    pthread_mutex_lock(&s->own_lock);
+    if (s->own_series) {
+        telemetry_intake_lines(s->own_series, lines);
+    }
+    pthread_mutex_unlock(&s->own_lock);
+}
+
+static void link_own_lines(struct service *s, struct telemetry_intake *intake)
+{
+    pthread_mutex_lock(&s->own_lock);
+    s->own_series = intake;
+    pthread_mutex_unlock(&s->own_lock);
+}
+
+static int start_series(struct service *s, const struct app_serve_config *c)
+{
+    const struct series_service_config config = {.store = s->store,
+                                                 .udp = c->series_udp,
+                                                 .step_ms = c->series_step_ms,
+                                                 .scrape = c->scrape};
+    TRY(series_service_start(&s->series, &config));
+    link_own_lines(s, series_service_intake(s->series));
+    return 0;
+}
+
+static void stop_series(struct service *s)
+{
+    if (s->series) {
+        meter_flush(s->meter);
+        link_own_lines(s, NULL);
+    }
+    series_service_stop(&s->series);
+}
 
 static void service_stop(struct service *s)
 {
@@ -52,13 +97,16 @@ static void service_stop(struct service *s)
     }
     api_link(&s->api, (struct api_links){0}); // from here nobody calls another
     collector_stop(&s->collector);
+    watcher_stop(&s->watcher);
     bus_notifier_stop(&s->notifier);
     bus_follower_stop(&s->follower);
     http_server_stop(&s->server);
     flow_executor_stop(&s->executor);
-    meter_free(&s->meter);
+    request_counts_free(&s->requests);
+    stop_series(s);
     api_close(&s->api);
     store_close(&s->store);
+    meter_free(&s->meter); // the last that anybody counted goes out
     fd_close(&s->lock_fd);
     fd_close(&s->signal_fd);
     cstr_free(&s->base_url);
@@ -138,20 +186,26 @@ static void link_all(struct service *s)
 {
     api_link(&s->api, (struct api_links){.server = s->server,
                                          .follower = s->follower,
-                                         .executor = s->executor});
+                                         .executor = s->executor,
+                                         .act = watcher_act(s->watcher)});
 }
 
 static void count_request(void *user, const struct http_done *done)
 {
     struct service *s = user;
-    char status[8];
-    snprintf(status, sizeof status, "%d", done->status);
-    const struct meter_tag tags[] = {{"route", done->route ? done->route : "none"},
-                                     {"method", done->method},
-                                     {"status", status},
-                                     {0}};
-    meter_count(s->meter, "marquee.http.requests", tags, 1);
-    meter_time(s->meter, "marquee.http.time", tags, done->us);
+    request_counts_add(s->requests, done);
+}
+
+// What happens in the rooms: one count for each type of event.
+static void on_event(void *user, int64_t seq, const json_t *event)
+{
+    struct service *s = user;
+    const char *type = seq ? json_str_or(event, "type", NULL) : NULL;
+    if (type) {
+        const struct meter_tag tags[] = {{"type", type}, {0}};
+        meter_counter_add(meter_counter_of(s->meter, "marquee.events", tags), 1);
+    }
+    api_publish_event(&s->api, seq, event);
 }
 
 // Where it listens, which need not be how others reach it.
@@ -165,9 +219,13 @@ static void own_url(const struct service *s, const struct app_serve_config *c,
 
 static int start_server(struct service *s, const struct app_serve_config *c)
 {
-    TRY(meter_new(&s->meter, c->meter));
+    TRY(request_counts_new(&s->requests, s->meter, api_route_count));
     TRY(find_pages(c->ui_dir, &s->ui_dir));
-    const struct api_config api = {.store = s->store, .ui_dir = s->ui_dir};
+    const struct api_config api = {.store = s->store,
+                                   .ui_dir = s->ui_dir,
+                                   .meter = s->meter,
+                                   .series = series_service_store(s->series),
+                                   .intake = series_service_intake(s->series)};
     TRY(api_open(&s->api, &api));
     TRY(cstr_printf(&s->uploads_dir, "%s/uploads", store_dir(s->store)));
     TRY(uploads_sweep(&s->api));
@@ -201,7 +259,8 @@ static int start_executor(struct service *s, const struct app_serve_config *c)
                                                 .nice = 5, // viewers are served first
                                                 .on_progress = api_publish_progress,
                                                 .user = &s->api,
-                                                .toolchain = toolchain.data};
+                                                .toolchain = toolchain.data,
+                                                .meter = s->meter};
     struct flow_executor *executor = NULL;
     int err = flow_executor_start(&executor, &config);
     if (err == ERR_BUSY) {
@@ -216,15 +275,29 @@ static int start_executor(struct service *s, const struct app_serve_config *c)
 static int start_followers(struct service *s, const struct app_serve_config *c)
 {
     const struct bus_follower_config follower = {
-        .store = s->store, .after = -1, .on_event = api_publish_event, .user = &s->api};
+        .store = s->store, .after = -1, .on_event = on_event, .user = s};
     const struct bus_notifier_config notifier = {.store = s->store,
                                                  .smtp_url = c->smtp_url,
                                                  .smtp_user = c->smtp_user,
                                                  .smtp_password = c->smtp_password,
-                                                 .mail_from = c->mail_from};
+                                                 .mail_from = c->mail_from,
+                                                 .meter = s->meter};
     TRY(bus_follower_start(&s->follower, &follower));
     link_all(s);
     return bus_notifier_start(&s->notifier, &notifier);
+}
+
+static int start_watcher(struct service *s, const struct app_serve_config *c)
+{
+    AUTO(cstr_free) char *usual = NULL;
+    TRY(cstr_printf(&usual, "%s/conf", store_dir(s->store)));
+    const struct watcher_config config = {.store = s->store,
+                                          .series = series_service_store(s->series),
+                                          .conf_dir = c->conf_dir ? c->conf_dir : usual,
+                                          .base_url = s->base_url};
+    TRY(watcher_start(&s->watcher, &config));
+    link_all(s);
+    return 0;
 }
 
 // For `marquee ingest` and `./run`: where this service answers.
@@ -246,15 +319,22 @@ static int start(struct service *s, const struct app_serve_config *c)
 {
     raise_file_limit();
     TRY(take_signals(s));
+    TRY(app_meter_new(&s->meter, &(struct app_meter_config){.process = "serve",
+                                                            .address = c->meter,
+                                                            .sink = take_own_lines,
+                                                            .user = s}));
     TRY(app_store_open(c->data_dir, &s->store));
+    store_measure(s->store, s->meter);
     TRY(hold_folder(s));
     TRY(ingest_recover(s->store));
+    TRY(start_series(s, c));
     TRY(start_server(s, c));
     TRY(start_followers(s, c));
     s->ingest = (struct ingest_config){.store = s->store, .base_url = s->base_url};
     s->workflow = ingest_workflow(&s->ingest);
     TRY(start_executor(s, c));
     TRY(collector_start(&s->collector, s->store));
+    TRY(start_watcher(s, c));
     return write_mark(s);
 }
 
@@ -297,7 +377,9 @@ static int wait_for_end(struct service *s, const struct app_serve_config *c)
 
 int app_serve(const struct app_serve_config *config)
 {
-    AUTO(service_stop) struct service s = {.lock_fd = -1, .signal_fd = -1};
+    AUTO(service_stop)
+    struct service s = {
+        .lock_fd = -1, .signal_fd = -1, .own_lock = PTHREAD_MUTEX_INITIALIZER};
     TRY(start(&s, config));
     if (!s.ui_dir) {
         log_warn("app",

@@ -32,6 +32,14 @@ int written_policy(const char *file, struct ingest_policy **ret)
     return told(ingest_policy_parse(buf_view(&text), file, ret, &diag), &diag);
 }
 
+int written_peers(const char *file, struct insight_peers_file *ret)
+{
+    AUTO(buf_free) struct buf text = {0};
+    AUTO(diag_free) struct diag diag = {0};
+    TRY(fs_read_file(file, 1 << 20, &text));
+    return told(insight_peers_parse(buf_view(&text), file, ret, &diag), &diag);
+}
+
 int written_catalog(const char *file, json_t **ret)
 {
     AUTO(diag_free) struct diag diag = {0};

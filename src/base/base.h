@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/pool.h"
@@ -20,6 +21,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "base/yaml.h"
+#include "base/zone.h"
 // IWYU pragma: end_exports
 
 #endif

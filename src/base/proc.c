@@ -21,14 +21,16 @@ _Noreturn static void child(const struct proc_config *c, int null_fd, int report
     sigset_t none;
     sigemptyset(&none);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() == parent && dup2(in, 0) >= 0 && dup2(out, 1) >= 0 &&
+    if ((!c->leads_group || setpgid(0, 0) == 0) && getppid() == parent &&
+        dup2(in, 0) >= 0 && dup2(out, 1) >= 0 &&
         (c->err_fd < 0 || dup2(c->err_fd, 2) >= 0) && (!c->cwd || chdir(c->cwd) == 0)) {
         sigprocmask(SIG_SETMASK, &none, NULL);
         signal(SIGPIPE, SIG_DFL);
         if (c->nice) {
             setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + c->nice);
         }
-        execvp(c->argv[0], (char *const *)(uintptr_t)c->argv);
+        char *const *env = c->env ? (char *const *)(uintptr_t)c->env : environ;
+        execvpe(c->argv[0], (char *const *)(uintptr_t)c->argv, env);
     }
     int why = errno;
     ssize_t told = write(report_fd, &why, sizeof why);

@@ -15,6 +15,9 @@ struct proc_config {
     int out_fd;              // -1: /dev/null
     int err_fd;              // -1: the parent's
     int nice;                // added to the parent's
+    const char *const *env;  // "NAME=value", NULL-terminated; NULL: the parent's
+    bool
+        leads_group; // a process group of its own, so that kill(-pid) ends what it starts
 };
 
 // The child is killed when the thread that spawned it ends (PR_SET_PDEATHSIG), so spawn from a
@@ -30,6 +33,26 @@ struct proc_exit {
 
 // Waits for one child. With `block` false and the child still running: ERR_BUSY.
 int proc_wait(pid_t pid, bool block, struct proc_exit *ret);
+
+// A program that somebody wrote, asked once: a bounded text in, a bounded text out, an end in time.
+struct proc_question {
+    const char *const *argv; // as above
+    const char *cwd;
+    struct str in;
+    int64_t timeout_us; // then its whole process group is killed
+    size_t max_bytes;   // kept of stdout, and of stderr; the rest is read and dropped
+};
+struct proc_answer {
+    struct buf out, err;
+    struct proc_exit exit;
+    bool timed_out;
+    bool cut; // more came than was kept
+};
+void proc_answer_free(struct proc_answer *);
+// Runs it in a process group of its own, with PATH, HOME and LANG as its whole environment: secrets of this
+// process are not its. What a process that outlives the leader still writes is not waited for; on a timeout it
+// is killed with the group. 0 whatever its exit code; *ret is always freed by the caller.
+int proc_ask(const struct proc_question *, struct proc_answer *ret);
 
 // The path of the running program.
 int proc_self_path(char **ret);

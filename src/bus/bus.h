@@ -5,6 +5,7 @@
 #ifndef BUS_BUS_H
 #define BUS_BUS_H
 
+#include "meter/meter.h"
 #include "store/store.h"
 
 extern const struct store_migration bus_migrations[];
@@ -77,6 +78,37 @@ int bus_finding_waive(struct store_tx *, const char *id, const char *why,
 int bus_finding_reopen(struct store_tx *, const char *id,
                        const char *actor); // undo of waive
 
+// --- rules --------------------------------------------------------------------------------
+//
+// What follows from events: filter, window, deduplicate, act. An event is looked at in one transaction with what
+// it leads to, so that a process that is killed looks at it again, or never.
+
+// What a rule may do. `with`: what the rule says besides, an object of texts; ERR_INVALID at reading when `check`
+// does not like it. The transaction is the one that remembers that the event was seen.
+struct bus_rule_action {
+    const char *name;
+    int (*check)(const json_t *with);
+    int (*act)(struct store_tx *, const json_t *event, const json_t *with,
+               const char *dedupe, void *user);
+};
+// mail {to, subject}, webhook {url, secret_file}, exec {program}: the event is the body.
+extern const struct bus_rule_action bus_rule_actions[];
+extern const size_t bus_rule_action_count;
+
+struct bus_rules;
+struct bus_rules_config {
+    const struct bus_rule_action *actions; // outlive the rules
+    size_t action_count;
+    void *user;
+};
+// ERR_INVALID with `file:line: message`. conf/rules.yaml shows all of it.
+int bus_rules_parse(struct str yaml, const char *file, const struct bus_rules_config *,
+                    struct bus_rules **ret, struct diag *);
+void bus_rules_free(struct bus_rules **);
+// Looks at up to `limit` events behind the last that was looked at (at first, behind the newest): how many. A rule
+// whose action fails becomes a finding ("rule/<name>"), and holds no other up.
+int bus_rules_run(struct store *, const struct bus_rules *, int limit);
+
 // --- notices ------------------------------------------------------------------------------
 //
 // An outbox: rows written with the state, delivered at least once, with back-off, by a thread.
@@ -88,9 +120,37 @@ struct bus_mail {
     const char *dedupe; // at most one notice for each; NULL for none
 };
 int bus_notice_mail(struct store_tx *, const struct bus_mail *);
+bool bus_mail_address_is_safe(const char *address); // something@something, of one line
+// A POST of JSON, as bus_webhook_post does it; answered with anything but 2xx it is tried again, with the same
+// X-Marquee-Delivery.
+struct bus_hook {
+    const char *url;
+    const char *secret_file; // NULL: not signed
+    const json_t *body;
+    const char *dedupe; // as of a mail
+};
+int bus_notice_hook(struct store_tx *, const struct bus_hook *);
+// A program, without a shell, with JSON on stdin; tried again unless it exits with 0 within a minute.
+struct bus_exec {
+    const json_t *argv; // an array of texts
+    const json_t *body;
+    const char *dedupe;
+};
+int bus_notice_exec(struct store_tx *, const struct bus_exec *);
 // What became of the notice of this dedupe: 1 sent, 0 it waits (for its turn, or for a relay).
 // ERR_NOT_FOUND: there is none.
 int bus_notice_is_sent(struct store_tx *, const char *dedupe);
+
+// A POST of JSON now, in this thread, within half a minute: 0 when it was answered with 2xx. Signed where
+// there is a secret (docs/rooms/bus.md says how).
+struct bus_webhook {
+    const char *url;
+    const char *secret_file; // a path; NULL: not signed
+    const char *id;          // tells a repetition; NULL: none
+    struct str body;
+};
+int bus_webhook_post(const struct bus_webhook *);
+bool bus_webhook_url_is_safe(const char *url); // http or https, one line
 
 struct bus_notifier;
 struct bus_notifier_config {
@@ -100,6 +160,7 @@ struct bus_notifier_config {
     const char *smtp_password;
     const char *mail_from; // NULL: "marquee@localhost"
     int64_t retry_us;      // pause after the first failure, doubled each time; 0: 30 s
+    struct meter *meter;   // counts what was sent and what failed; NULL
 };
 int bus_notifier_start(struct bus_notifier **ret, const struct bus_notifier_config *);
 void bus_notifier_stop(struct bus_notifier **);

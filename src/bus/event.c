@@ -52,6 +52,26 @@ const struct store_migration bus_migrations[] = {
     // A detector is name@version; what was written before that was insisted on is version 0.
     {"bus", 4,
      "UPDATE finding SET detector = detector || '@0' WHERE instr(detector, '@') = 0;"},
+    // Of a webhook the recipient is its address, of a program its argument vector.
+    {"bus", 5,
+     "ALTER TABLE notice ADD COLUMN kind TEXT NOT NULL DEFAULT 'mail';"
+     "ALTER TABLE notice ADD COLUMN secret_file TEXT;"},
+    {"bus", 6,
+     "CREATE TABLE rule_cursor ("
+     "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+     "  seq INTEGER NOT NULL);"
+     "CREATE TABLE rule_hit ("
+     "  rule TEXT NOT NULL,"
+     "  key TEXT NOT NULL,"
+     "  seq INTEGER NOT NULL,"
+     "  time_us INTEGER NOT NULL,"
+     "  PRIMARY KEY (rule, key, seq)) WITHOUT ROWID;"
+     "CREATE TABLE rule_acted ("
+     "  rule TEXT NOT NULL,"
+     "  key TEXT NOT NULL,"
+     "  seq INTEGER NOT NULL,"
+     "  time_us INTEGER NOT NULL,"
+     "  PRIMARY KEY (rule, key)) WITHOUT ROWID;"},
 };
 const size_t bus_migration_count = ARRAY_LEN(bus_migrations);
 

@@ -22,6 +22,7 @@
 #define POLL_MS         500
 #define CONNECT_SECONDS 10L
 #define SEND_SECONDS    60L
+#define EXEC_US         60000000
 #define DEFAULT_FROM    "marquee@localhost"
 
 struct bus_notifier {
@@ -46,6 +47,42 @@ int bus_notice_mail(struct store_tx *tx, const struct bus_mail *mail)
                       now_us);
 }
 
+static int put(struct store_tx *tx, const char *kind, const char *recipient,
+               const struct bus_hook *h)
+{
+    AUTO(buf_free) struct buf body = {0};
+    int64_t now_us = clock_wall_us();
+    json_write_canonical(&body, h->body);
+    TRY(body.err);
+    return store_exec(tx,
+                      "INSERT OR IGNORE INTO notice (kind, dedupe, recipient, subject,"
+                      " body, secret_file, created_us, due_us)"
+                      " VALUES (?, ?, ?, '', ?, ?, ?, ?)",
+                      "sssssii", kind, h->dedupe, recipient, body.data, h->secret_file,
+                      now_us, now_us);
+}
+
+int bus_notice_hook(struct store_tx *tx, const struct bus_hook *hook)
+{
+    FAIL_IF(!bus_webhook_url_is_safe(hook->url), ERR_INVALID, "'%s' is no web address",
+            hook->url ? hook->url : "");
+    return put(tx, "hook", hook->url, hook);
+}
+
+int bus_notice_exec(struct store_tx *tx, const struct bus_exec *e)
+{
+    AUTO(buf_free) struct buf argv = {0};
+    bool texts = json_is_array(e->argv) && json_array_size(e->argv) > 0;
+    for (size_t i = 0; i < json_array_size(e->argv); i++) {
+        texts = texts && json_is_string(json_array_get(e->argv, i));
+    }
+    FAIL_IF(!texts, ERR_INVALID, "a program is an array of texts");
+    json_write_canonical(&argv, e->argv);
+    TRY(argv.err);
+    return put(tx, "exec", argv.data,
+               &(struct bus_hook){.body = e->body, .dedupe = e->dedupe});
+}
+
 int bus_notice_is_sent(struct store_tx *tx, const char *dedupe)
 {
     int64_t sent = 0;
@@ -61,26 +98,35 @@ struct notice {
     int64_t id;
     int64_t attempts;
     int64_t created_us;
+    char *kind;
     char *to;
     char *subject;
     char *body;
+    char *secret_file; // NULL: not signed
+    char *dedupe;      // NULL: none
 };
 
 static void notice_free(struct notice *n)
 {
+    cstr_free(&n->kind);
+    cstr_free(&n->secret_file);
+    cstr_free(&n->dedupe);
     cstr_free(&n->to);
     cstr_free(&n->subject);
     cstr_free(&n->body);
 }
 
-static int read_due(struct store_tx *tx, struct notice *ret)
+// Mails wait where there is no relay; the others go.
+#define DUE "due_us <= ? AND (kind <> 'mail' OR ?)"
+
+static int read_due(struct store_tx *tx, bool mails, struct notice *ret)
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
     TRY(store_query(
         tx, &r,
-        "SELECT id, attempts, created_us, recipient, subject, body FROM notice"
-        " WHERE due_us <= ? ORDER BY due_us LIMIT 1",
-        "i", clock_wall_us()));
+        "SELECT id, attempts, created_us, recipient, subject, body, kind, secret_file,"
+        " dedupe FROM notice WHERE " DUE " ORDER BY due_us LIMIT 1",
+        "ii", clock_wall_us(), (int64_t)mails));
     int found = store_next(r);
     if (found <= 0) {
         return found;
@@ -91,26 +137,29 @@ static int read_due(struct store_tx *tx, struct notice *ret)
     TRY(cstr_dup(&ret->to, store_text(r, 3)));
     TRY(cstr_dup(&ret->subject, store_text(r, 4)));
     TRY(cstr_dup(&ret->body, store_text(r, 5)));
+    TRY(cstr_dup(&ret->kind, store_text(r, 6)));
+    TRY(store_is_null(r, 7) ? 0 : cstr_dup(&ret->secret_file, store_text(r, 7)));
+    TRY(store_is_null(r, 8) ? 0 : cstr_dup(&ret->dedupe, store_text(r, 8)));
     return 1;
 }
 
 // Looked at without the writer's place, because nearly always there is none.
-static int any_due(struct store *store)
+static int any_due(struct store *store, bool mails)
 {
     AUTO(store_rollback) struct store_tx *tx = NULL;
     int64_t one = 0;
     TRY(store_begin(store, STORE_READ, &tx));
-    int err = store_get_i64(tx, &one, "SELECT 1 FROM notice WHERE due_us <= ? LIMIT 1",
-                            "i", clock_wall_us());
+    int err = store_get_i64(tx, &one, "SELECT 1 FROM notice WHERE " DUE " LIMIT 1", "ii",
+                            clock_wall_us(), (int64_t)mails);
     return err == ERR_NOT_FOUND ? 0 : err < 0 ? err : 1;
 }
 
 // 1 when there was one.
-static int take_due(struct store *store, struct notice *ret)
+static int take_due(struct store *store, bool mails, struct notice *ret)
 {
     AUTO(store_rollback) struct store_tx *tx = NULL;
     TRY(store_begin(store, STORE_WRITE, &tx));
-    int found = read_due(tx, ret);
+    int found = read_due(tx, mails, ret);
     if (found <= 0) {
         return found;
     }
@@ -242,22 +291,73 @@ static int send_mail(const struct bus_notifier_config *c, const struct notice *n
     return 0;
 }
 
+// --- webhooks and programs ---------------------------------------------------------------------------
+
+static int send_hook(const struct notice *n)
+{
+    AUTO(cstr_free) char *id = NULL;
+    TRY(n->dedupe ? cstr_dup(&id, n->dedupe)
+                  : cstr_printf(&id, "notice/%lld", (long long)n->id));
+    return bus_webhook_post(&(struct bus_webhook){
+        .url = n->to, .secret_file = n->secret_file, .id = id, .body = str_of(n->body)});
+}
+
+static int send_exec(const struct notice *n)
+{
+    enum { WORDS_MAX = 64 };
+    AUTO(json_free) json_t *list = NULL;
+    AUTO(proc_answer_free) struct proc_answer a = {0};
+    const char *argv[WORDS_MAX + 1] = {0};
+    TRY(json_parse(&list, str_of(n->to), 65536));
+    FAIL_IF(json_array_size(list) > WORDS_MAX, ERR_LIMIT, "a program of so many words");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        argv[i] = json_string_value(json_array_get(list, i));
+    }
+    TRY(proc_ask(&(struct proc_question){.argv = argv,
+                                         .in = str_of(n->body),
+                                         .timeout_us = EXEC_US,
+                                         .max_bytes = 4096},
+                 &a));
+    FAIL_IF(a.timed_out, ERR_TIMEOUT, "%s takes too long", argv[0]);
+    FAIL_IF(a.exit.code != 0, ERR_CRASHED, "%s ended with %d", argv[0], a.exit.code);
+    return 0;
+}
+
+static int send_one(const struct bus_notifier_config *c, const struct notice *n,
+                    const atomic_bool *stopping)
+{
+    if (strcmp(n->kind, "hook") == 0) {
+        return send_hook(n);
+    }
+    return strcmp(n->kind, "exec") == 0 ? send_exec(n) : send_mail(c, n, stopping);
+}
+
 // --- delivering --------------------------------------------------------------------------------------
+
+static void count_attempt(const struct bus_notifier_config *c, int err, int64_t us)
+{
+    const struct meter_tag tags[] = {{"result", err < 0 ? err_name(err) : "sent"}, {0}};
+    meter_count(c->meter, "marquee.notices", tags, 1);
+    meter_time(c->meter, "marquee.notices.time", NULL, us);
+}
 
 // How many were sent of what is due now.
 static int flush(const struct bus_notifier_config *c, const atomic_bool *stopping)
 {
     int sent = 0;
-    while (c->smtp_url && !(stopping && atomic_load(stopping))) {
+    bool mails = c->smtp_url != NULL;
+    while (!(stopping && atomic_load(stopping))) {
         AUTO(notice_free) struct notice n = {0};
-        int found = any_due(c->store);
-        found = found > 0 ? take_due(c->store, &n) : found;
+        int found = any_due(c->store, mails);
+        found = found > 0 ? take_due(c->store, mails, &n) : found;
         TRY(found);
         if (!found) {
             break;
         }
-        int err = send_mail(c, &n, stopping);
+        int64_t start_us = clock_mono_us();
+        int err = send_one(c, &n, stopping);
         sent += err == 0;
+        count_attempt(c, err, clock_mono_us() - start_us);
         if (err < 0) {
             log_warn("bus", "notice %lld, attempt %lld: %s", (long long)n.id,
                      (long long)n.attempts, err_reason());

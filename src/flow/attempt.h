@@ -48,6 +48,7 @@ struct attempt {
 
     // What became of it.
     bool ended;
+    bool settled; // it is written down, and was still ours
     int err;
     char *reason;
     struct proc_exit exit;

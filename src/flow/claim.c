@@ -252,7 +252,7 @@ static int write_results(struct store_tx *tx, const struct attempt *a)
     return 0;
 }
 
-static int settle_done(struct store_tx *tx, const struct attempt *a)
+static int settle_done(struct store_tx *tx, struct attempt *a)
 {
     TRY(store_exec(
         tx,
@@ -260,7 +260,8 @@ static int settle_done(struct store_tx *tx, const struct attempt *a)
         " cpu_us = ?, wall_us = ?, max_rss_bytes = ?, error = NULL, reason = NULL"
         " WHERE id = ? AND fence = ? AND state = '" STEP_RUNNING "'",
         "iiiii", a->exit.cpu_us, a->wall_us, a->exit.max_rss_bytes, a->step, a->fence));
-    if (store_changes(tx) == 0) {
+    a->settled = store_changes(tx) > 0;
+    if (!a->settled) {
         return 0;
     }
     TRY(write_results(tx, a));
@@ -269,7 +270,7 @@ static int settle_done(struct store_tx *tx, const struct attempt *a)
 }
 
 static int settle_failed(struct store_tx *tx, const struct flow_executor_config *config,
-                         const struct attempt *a)
+                         struct attempt *a)
 {
     int64_t retry_us = config->retry_us ? config->retry_us : 1000000;
     int64_t last = a->err == ERR_KILLED ? KILL_LIMIT
@@ -288,7 +289,8 @@ static int settle_failed(struct store_tx *tx, const struct flow_executor_config 
         "iiiiiissii", last, clock_wall_us(), retry_us, a->exit.cpu_us, a->wall_us,
         a->exit.max_rss_bytes, err_name(a->err), a->reason ? a->reason : err_text(a->err),
         a->step, a->fence));
-    return store_changes(tx) ? touch_job(tx, a->job) : 0;
+    a->settled = store_changes(tx) > 0;
+    return a->settled ? touch_job(tx, a->job) : 0;
 }
 
 // Rows that could not be written for long (a full disk) may have outlasted the age at which blobs

@@ -14,6 +14,7 @@
 // The lock of the folder (flock, released by the system with the process) makes the executor the only
 // one; the fence makes that true for what it wrote, too.
 #include "flow/attempt.h"
+#include "flow/counts.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -55,6 +56,7 @@ struct flow_executor {
     atomic_bool stopping;
 
     // Owned by the thread.
+    struct flow_counts *counts;
     struct memo *memo;
     struct attempts running;
     VEC(struct pace) paces;
@@ -308,6 +310,7 @@ static void remove_ended(struct flow_executor *x)
     for (size_t i = 0; i < x->running.items.len; i++) {
         struct attempt *a = x->running.items.data[i];
         if (a->ended) {
+            flow_counts_ended(x->counts, a);
             attempt_free(&a);
         } else {
             x->running.items.data[kept++] = a;
@@ -320,6 +323,7 @@ static void start_claimed(struct flow_executor *x, struct attempts *claimed)
 {
     vec_for_each (a, &claimed->items) {
         attempt_start(*a, &x->config);
+        flow_counts_started(x->counts, *a);
         ASSERT(vec_push(&x->running.items, *a) == 0);
     }
     claimed->items.len = 0;
@@ -501,6 +505,7 @@ static int turn(struct flow_executor *x)
         x->seen_version = version;
     }
     TRY(work(x));
+    flow_counts_look(x->counts, x->running.items.len);
     int looked = advance_all(x);
     TRY(looked);
     return looked ? work(x) : 0;
@@ -619,6 +624,7 @@ static int prepare(struct flow_executor *x)
     c->program = x->program;
     TRY(cstr_dup(&x->toolchain, c->toolchain ? c->toolchain : ""));
     c->toolchain = x->toolchain;
+    TRY(flow_counts_new(&x->counts, c));
     TRY(memo_new(&x->memo));
     x->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (x->wake_fd < 0) {
@@ -638,6 +644,7 @@ static void executor_free(struct flow_executor **executor)
     vec_free(&x->running.items);
     vec_free(&x->paces);
     memo_free(&x->memo);
+    flow_counts_free(&x->counts);
     fd_close(&x->wake_fd);
     fd_close(&x->lock_fd);
     cstr_free(&x->program);

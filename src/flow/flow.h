@@ -12,6 +12,7 @@
 #ifndef FLOW_FLOW_H
 #define FLOW_FLOW_H
 
+#include "meter/meter.h"
 #include "store/store.h"
 
 extern const struct store_migration flow_migrations[];
@@ -47,6 +48,8 @@ int flow_step_output(struct flow_step *, const char *part, const char *name,
 int flow_step_result(struct flow_step *, const char *part, json_t *value);
 void flow_step_progress(struct flow_step *, int64_t done, int64_t total);
 void flow_step_log(struct flow_step *, const char *fmt, ...) PRINTF_LIKE(2, 3);
+// What is counted here reaches the executor's meter with the step's result, and only with it.
+struct meter *flow_step_meter(struct flow_step *);
 
 // The child's side: runs the request in folder `dir`, blobs from `data_dir`; the process' exit code.
 int flow_step_main(const struct flow_step_type *types, size_t type_count,
@@ -201,6 +204,8 @@ struct flow_executor_config {
     // What else decides results and is part of every key: versions of the codec libraries, CPU
     // dispatch level (media_toolchain). Copied. NULL: nothing.
     const char *toolchain;
+    // What is counted of steps goes there (docs/rooms/meter.md). NULL: nowhere. Outlives the executor.
+    struct meter *meter;
     // A step that tells no progress for so long is killed: TIMEOUT; 0: 30 min.
     int64_t stall_us;
     // Pause before the second attempt, fourfold before the third; 0: 1 s

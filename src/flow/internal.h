@@ -8,6 +8,8 @@
 
 #define REQUEST_FILE     "request.json"
 #define RESULT_FILE      "result.json"
+#define STEP_METERS      "meters" // of the result: lines, see meter_forward
+#define METERS_BYTES_MAX (64u << 10)
 #define RESULT_BYTES_MAX (256u << 20)
 #define VALUE_BYTES_MAX  (1u << 20)
 #define ATTEMPT_LIMIT    3

@@ -5,7 +5,7 @@
 //     request.json        {"type","version","params","inputs":[{"name","hash"}],
 //                          "parts":[{"name","params"}]}
 //     out/<part>/<name>   outputs, by the number of the part in the request
-//     result.json         {"parts":[{"value","outputs":[name]}]} or {"error":{"code","reason"}}
+//     result.json         {"parts":[{"value","outputs":[name]}],"meters"?} or {"error":{"code","reason"}}
 //
 // Standard output is the pipe of progress lines ({"done","total"}); what libraries print there is
 // sent to the log instead. Nothing of this folder needs to be durable: the executor adopts it.
@@ -35,6 +35,8 @@ struct flow_step {
     json_t *no_params;
     struct store_blobs *blobs;
     VEC(struct part) parts;
+    struct meter *meter;
+    struct buf meters; // what it sent
     int progress_fd;
     int64_t progress_told_us;
 };
@@ -213,6 +215,22 @@ void flow_step_log(struct flow_step *s, const char *fmt, ...)
     }
 }
 
+static void keep_lines(void *user, struct str lines)
+{
+    struct flow_step *s = user;
+    buf_str(&s->meters, lines);
+}
+
+// Made by the first who counts. NULL, as for every meter, when it cannot be had.
+struct meter *flow_step_meter(struct flow_step *s)
+{
+    const struct meter_config config = {.sink = keep_lines, .user = s, .flush_us = -1};
+    if (!s->meter && meter_new(&s->meter, &config) < 0) {
+        s->meter = NULL;
+    }
+    return s->meter;
+}
+
 // --- the process -----------------------------------------------------------------------------
 
 static int read_request(struct flow_step *s)
@@ -264,7 +282,12 @@ static int gather(struct flow_step *s, json_t **ret)
                       &made));
         FAIL_IF(json_array_append_new(parts, made) < 0, ERR_NOMEM, "results");
     }
-    return json_made(json_pack("{s:O}", "parts", parts), ret);
+    meter_flush(s->meter);
+    const struct buf *m = &s->meters;
+    bool counted = m->err == 0 && m->len > 0 && m->len <= METERS_BYTES_MAX;
+    return json_made(
+        json_pack("{s:O, s:s*}", "parts", parts, STEP_METERS, counted ? m->data : NULL),
+        ret);
 }
 
 static int write_result(const struct flow_step *s, const json_t *result)
@@ -411,6 +434,8 @@ int flow_step_main(const struct flow_step_type *types, size_t type_count,
         report_failure(&s, err);
     }
     fd_close(&s.progress_fd);
+    meter_free(&s.meter);
+    buf_free(&s.meters);
     vec_for_each (p, &s.parts) {
         json_free(&p->value);
         json_free(&p->outputs);

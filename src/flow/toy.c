@@ -56,6 +56,7 @@ static int square_part(struct flow_step *s, size_t i)
     buf_printf(&text, "%lld squared\n", (long long)n);
     TRY(text.err);
     TRY(note("squared", name));
+    meter_counter_add(meter_counter_of(flow_step_meter(s), "toy.squared", NULL), 1);
     TRY(write_output(s, name, "text/square.txt", &text));
     printf("a library that prints\n");
     fflush(stdout);
@@ -101,6 +102,7 @@ static int step_fail(struct flow_step *s)
         return flow_step_result(s, "main", json_true());
     }
     flow_step_log(s, "about to fail by %s", how);
+    meter_counter_add(meter_counter_of(flow_step_meter(s), "toy.failed", NULL), 1);
     if (strcmp(how, "signal") == 0) {
         raise(SIGUSR1);
     }

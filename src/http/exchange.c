@@ -95,8 +95,11 @@ void exchange_free(struct http_request **request)
     }
     const struct http_config *config = &r->server->config;
     if (config->on_done && r->stage == STAGE_DONE) {
+        size_t index =
+            r->route ? (size_t)(r->route - config->routes) : config->route_count;
         config->on_done(config->done_user,
                         &(struct http_done){.route = r->route ? r->route->path : NULL,
+                                            .route_index = index,
                                             .method = http_method_name(r->method),
                                             .status = r->wire_status,
                                             .us = clock_mono_us() - r->began_us});

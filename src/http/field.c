@@ -161,6 +161,20 @@ static int decode_base64(struct str text, struct buf *out)
     return err;
 }
 
+int http_basic_password(struct str header, struct arena *arena, const char **ret)
+{
+    AUTO(buf_free) struct buf text = {0};
+    FAIL_IF(header.len < 6 || strncasecmp(header.data, "Basic ", 6) != 0, ERR_INVALID,
+            "no basic authorization");
+    TRY(decode_base64(str_trim((struct str){header.data + 6, header.len - 6}), &text));
+    struct str rest = buf_view(&text), user;
+    FAIL_IF(!str_is_line(rest) || !str_next(&rest, ':', &user) || !rest.data, ERR_INVALID,
+            "a basic authorization is name:password");
+    *ret = arena_dup(arena, rest);
+    FAIL_IF(!*ret, ERR_NOMEM, "a password");
+    return 0;
+}
+
 int http_tus_metadata(struct str header, const char *key, struct arena *arena,
                       const char **ret)
 {

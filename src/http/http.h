@@ -48,6 +48,8 @@ struct http_route {
 // Request; texts live as long as the request.
 enum http_method http_request_method(const struct http_request *);
 const char *http_request_path(const struct http_request *); // decoded
+const char *
+http_request_target(const struct http_request *); // path and query as they came
 const char *http_request_param(const struct http_request *,
                                const char *name); // of the path; NULL
 const char *http_request_query(const struct http_request *, const char *name);  // NULL
@@ -55,6 +57,8 @@ const char *http_request_header(const struct http_request *, const char *name); 
 const char *http_request_cookie(const struct http_request *, const char *name); // NULL
 const char *http_request_peer(const struct http_request *); // "127.0.0.1"
 struct str http_request_body(const struct http_request *);
+// A field of a body that is a form (application/x-www-form-urlencoded, else ERR_UNSUPPORTED); NULL: none.
+int http_request_form(const struct http_request *, const char *name, const char **ret);
 // -1 unless stream_body. At offset 0 of an unnamed file; where the body ended otherwise.
 int http_request_body_fd(const struct http_request *);
 int64_t http_request_body_bytes(const struct http_request *);
@@ -112,9 +116,14 @@ void http_sse_format(struct buf *out, int64_t id /* <0: none */,
 int http_tus_metadata(struct str header, const char *key, struct arena *,
                       const char **ret);
 
+// The password of an Authorization header of scheme Basic (RFC 7617), owned by the arena. ERR_INVALID: it is
+// another, or no text.
+int http_basic_password(struct str header, struct arena *, const char **ret);
+
 // What became of a request, for counting.
 struct http_done {
     const char *route;  // the template that fitted; NULL: none did
+    size_t route_index; // of its row in the table; route_count where none fitted
     const char *method; // "GET"
     int status;
     int64_t us; // from its first line to the end of its answer

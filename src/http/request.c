@@ -28,9 +28,26 @@ const char *http_request_param(const struct http_request *r, const char *name)
     return NULL;
 }
 
+const char *http_request_target(const struct http_request *r)
+{
+    return r->target;
+}
+
 const char *http_request_query(const struct http_request *r, const char *name)
 {
     return uri_query(&r->uri, r->arena, name);
+}
+
+int http_request_form(const struct http_request *r, const char *name, const char **ret)
+{
+    static const char form[] = "application/x-www-form-urlencoded";
+    const char *type = http_request_header(r, "Content-Type");
+    FAIL_IF(!type || strncasecmp(type, form, sizeof form - 1) != 0 ||
+                !strchr(" ;", type[sizeof form - 1]),
+            ERR_UNSUPPORTED, "the body must be a form: %s", form);
+    const struct uri as_query = {.query = http_request_body(r)};
+    *ret = uri_query(&as_query, r->arena, name);
+    return 0;
 }
 
 const char *http_request_header(const struct http_request *r, const char *name)

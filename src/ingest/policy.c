@@ -3,11 +3,13 @@
 // Findings in, a verdict out, and for each finding the rule that decided it.
 #include "ingest/internal.h"
 
-#include "policy_text.h"
-
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const char policy_text[] =
+#include "policy_text.h"
+    ;
 
 enum { RULES_MAX = 1000, POLICY_BYTES_MAX = 1 << 20 };
 

@@ -6,6 +6,7 @@
 // the rendition. The plan as a whole is no input, so that a longer ladder reuses what is there.
 #include "ingest/steps.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,6 +130,30 @@ static int encoded_result(struct flow_step *step, const struct media_encoded *en
     return flow_step_result(step, part, value);
 }
 
+// Frames, bytes and the time of film that they are, by codec and, for pictures, height.
+static void count_encoded(struct flow_step *step, const struct media_rendition *r,
+                          const struct media_encoded *encoded)
+{
+    struct meter *m = flow_step_meter(step);
+    char height[16];
+    // As the rung is named, which is one of a few; a wide picture's own height may be any.
+    int class = media_rendition_class(r);
+    snprintf(height, sizeof height, "%d", class);
+    const struct meter_tag picture[] = {{"codec", r->codec}, {"height", height}, {0}};
+    const struct meter_tag sound[] = {{"codec", r->codec}, {0}};
+    const struct meter_tag *tags = class > 0 ? picture : sound;
+    int64_t bytes = 0, ticks = 0;
+    vec_for_each (segment, &encoded->segments) {
+        bytes += segment->bytes;
+        ticks += segment->duration;
+    }
+    meter_counter_add(meter_counter_of(m, "marquee.encode.frames", tags),
+                      (uint64_t)MAX(encoded->frames, INT64_C(0)));
+    meter_counter_add(meter_counter_of(m, "marquee.encode.bytes", tags), (uint64_t)bytes);
+    meter_timer_add_us(meter_timer_of(m, "marquee.encode.film", tags),
+                       (int64_t)((double)ticks / (double)r->timescale * 1e6));
+}
+
 typedef int media_encode_f(const struct media_input *, const struct media_encode_config *,
                            struct media_encoded *);
 
@@ -162,6 +187,7 @@ static int encode(struct flow_step *step, struct media_encode_config *config,
     }
     for (size_t i = 0; err == 0 && i < count; i++) {
         err = encoded_result(step, &encoded[i], files, flow_step_part_name(step, i));
+        count_encoded(step, &config->plan->renditions.data[i], &encoded[i]);
     }
     for (size_t i = 0; encoded && i < count; i++) {
         media_encoded_clear(&encoded[i]);

@@ -40,6 +40,11 @@ struct store {
     // One writer a process: SQLite has one a file, and its own queue is polling
     bool writing;
 
+    struct { // NULL: not counted
+        struct meter_counter *reads, *commits, *rollbacks;
+        struct meter_timer *wait, *hold;
+    } counts;
+
     pthread_mutex_t watch_lock; // after lock
     struct conn *watch; // never writes, so that every commit changes its data_version
 };

@@ -27,8 +27,9 @@ struct store_tx {
     struct store *store;
     struct conn *conn;
     enum store_mode mode;
-    int failed;    // SQLite gave the whole transaction up for this reason
-    int open_rows; // cursors that are not closed yet
+    int64_t began_us; // of a writer, where that is counted
+    int failed;       // SQLite gave the whole transaction up for this reason
+    int open_rows;    // cursors that are not closed yet
     int64_t changes;
     VEC(struct hook) hooks;
 };
@@ -139,6 +140,18 @@ void store_close(struct store **store)
     free(s);
 }
 
+void store_measure(struct store *s, struct meter *m)
+{
+    const struct meter_tag read[] = {{"mode", "read"}, {0}};
+    const struct meter_tag commit[] = {{"mode", "write"}, {"end", "commit"}, {0}};
+    const struct meter_tag rollback[] = {{"mode", "write"}, {"end", "rollback"}, {0}};
+    s->counts.reads = meter_counter_of(m, "marquee.store.transactions", read);
+    s->counts.commits = meter_counter_of(m, "marquee.store.transactions", commit);
+    s->counts.rollbacks = meter_counter_of(m, "marquee.store.transactions", rollback);
+    s->counts.wait = meter_percentile_timer_of(m, "marquee.store.write.wait", NULL);
+    s->counts.hold = meter_percentile_timer_of(m, "marquee.store.write.hold", NULL);
+}
+
 const char *store_dir(const struct store *s)
 {
     return s->dir;
@@ -202,6 +215,18 @@ static void give_conn(struct store *s, struct conn **conn)
     conn_close(conn);
 }
 
+static void count_tx(const struct store_tx *t, struct meter_counter *writes)
+{
+    if (t->mode == STORE_READ) {
+        meter_counter_add(t->store->counts.reads, 1);
+        return;
+    }
+    meter_counter_add(writes, 1);
+    if (t->store->counts.hold) {
+        meter_timer_add_us(t->store->counts.hold, clock_mono_us() - t->began_us);
+    }
+}
+
 static void end_tx(struct store_tx **tx)
 {
     struct store_tx *t = TAKE(*tx);
@@ -222,6 +247,7 @@ int store_begin(struct store *s, enum store_mode mode, struct store_tx **ret)
     FAIL_IF(!t, ERR_NOMEM, "a transaction");
     t->store = s;
     t->mode = mode;
+    int64_t asked_us = s->counts.wait && mode == STORE_WRITE ? clock_mono_us() : 0;
     int err = mode == STORE_WRITE ? enter_writer(s) : 0;
     if (err < 0) {
         free(t);
@@ -234,6 +260,10 @@ int store_begin(struct store *s, enum store_mode mode, struct store_tx **ret)
     if (err < 0) {
         end_tx(&t);
         return err;
+    }
+    if (asked_us) {
+        t->began_us = clock_mono_us();
+        meter_timer_add_us(s->counts.wait, t->began_us - asked_us);
     }
     *ret = t;
     return 0;
@@ -249,6 +279,7 @@ void store_rollback(struct store_tx **tx)
     if (!sqlite3_get_autocommit(conn_db(t->conn)) && conn_run(t->conn, "ROLLBACK") < 0) {
         conn_close(&t->conn);
     }
+    count_tx(t, t->store->counts.rollbacks);
     end_tx(tx);
 }
 
@@ -268,6 +299,7 @@ int store_commit(struct store_tx **tx)
     }
     VEC(struct hook) hooks = {t->hooks.data, t->hooks.len, t->hooks.cap};
     t->hooks.data = NULL;
+    count_tx(t, t->store->counts.commits);
     end_tx(tx);
     vec_for_each (hook, &hooks) {
         hook->after(hook->user);

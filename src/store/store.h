@@ -11,6 +11,7 @@
 #define STORE_STORE_H
 
 #include "base/base.h"
+#include "meter/meter.h"
 
 #include <sys/stat.h>
 
@@ -20,6 +21,9 @@ struct store;
 int store_open(struct store **ret, const char *dir);
 void store_close(struct store **);
 const char *store_dir(const struct store *); // absolute
+// Counts transactions there from now on, and how long writers wait and hold the writer's place. Before
+// others use the store; the meter outlives it, or store_measure(…, NULL) comes first.
+void store_measure(struct store *, struct meter *);
 
 // --- rows ---------------------------------------------------------------------------------
 

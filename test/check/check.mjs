@@ -24,6 +24,7 @@ const env = {
   MARQUEE: path.join(root, 'build/release/src/app/marquee'),
   MARQUEE_ASAN: path.join(root, 'build/asan/src/app/marquee'),
   ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=1:allocator_may_return_null=1',
+  LSAN_OPTIONS: `suppressions=${path.join(root, 'test/check/lsan.supp')}:print_suppressions=0`,
   UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
 };
 
@@ -127,11 +128,11 @@ async function npm_ci(folder) {
   return good;
 }
 
-async function build(name, options) {
+async function build(name, options, targets = []) {
   const dir = path.join(root, 'build', name);
   if (!existsSync(path.join(dir, 'build.ninja')) &&
       !(await step(`configure ${name}`, ['meson', 'setup', dir, ...options]))) return false;
-  return step(`build ${name}`, ['ninja', '-C', dir, '-j', String(cores)], { timeout_s: 1200 });
+  return step(`build ${name}`, ['ninja', '-C', dir, '-j', String(cores), ...targets], { timeout_s: 1200 });
 }
 
 // cmocka's TAP with the program's name. What it skips is "not ok 3 # SKIP test"; the reason was said in a line before.
@@ -152,7 +153,8 @@ async function unit_tests(dir) {
   let out = '';
   for (const test of JSON.parse(listed.out.slice(listed.out.indexOf('[')))) {
     if (!test.suite.some((s) => s.endsWith('unit'))) continue;
-    const one = await run(test.cmd, { extra: { CMOCKA_MESSAGE_OUTPUT: 'TAP', ...test.env }, timeout_s: 300 });
+    const more = level === 'long' ? { SERIES_KILLS: '300', SERIES_ROUNDS: '500' } : {};
+    const one = await run(test.cmd, { extra: { CMOCKA_MESSAGE_OUTPUT: 'TAP', ...more, ...test.env }, timeout_s: level === 'long' ? 1200 : 300 });
     out += tap_lines(test.name, one.out);
     if (!/^\s*(not )?ok /m.test(one.out)) out += `\nnot ok ${test.name}: no test ran\n`;
     if (one.code !== 0 && !/^\s*not ok \d+ - /m.test(one.out)) out += `\nnot ok ${test.name} ended with ${one.code}\n${one.out.split('\n').slice(-25).map((l) => `    ${l}`).join('\n')}\n`;
@@ -236,6 +238,21 @@ async function main() {
   if (asan) {
     await suite('unit', 'fast', () => unit_tests('build/asan'));
     await suite('fuzz-corpus', 'fast', () => fuzz_corpus(path.join(root, 'build/asan')));
+  }
+  // What threads share without locks is looked at by ThreadSanitizer.
+  if (ranks[level] >= ranks.full && (!only || 'tsan'.includes(only))) {
+    const programs = ['src/meter/meter_threads_test', 'src/telemetry/intake_threads_test', 'src/telemetry/series_threads_test'];
+    if (await build('tsan', ['-Dbuildtype=debugoptimized', '-Db_sanitize=thread', '-Dtests=enabled'], programs)) {
+      await suite('tsan', 'full', async () => {
+        const all = { code: 0, out: '' };
+        for (const program of programs) {
+          const { code, out } = await run([path.join(root, 'build/tsan', program)], { extra: { CMOCKA_MESSAGE_OUTPUT: 'TAP', TSAN_OPTIONS: 'halt_on_error=1' } });
+          all.code ||= code;
+          all.out += tap_lines(path.basename(program, '_test'), out);
+        }
+        return all;
+      });
+    }
   }
   let pages = true;
   if (existsSync(path.join(root, 'ui/package-lock.json'))) {

@@ -183,6 +183,32 @@ rule('every kind of finding has words at the desk', (bad) => {
   if (seen < 40) bad('test/lint/lint.mjs', 1, `found only ${seen} names of findings`);
 });
 
+// The table says "`marquee.flow.steps.running`, `.waiting`": what begins with a point replaces the last word.
+rule('every metric is in docs/rooms/meter.md, and what is there is sent', (bad) => {
+  const table = 'docs/rooms/meter.md';
+  const listed = new Map();
+  lines(table).forEach((line, i) => {
+    const column = line.match(/^\| (`marquee\.[^|]*)\|/)?.[1];
+    let first = '';
+    for (const [, name] of column?.matchAll(/`([a-z.]+)`/g) ?? []) {
+      first = name.startsWith('.') ? first : name;
+      listed.set(name.startsWith('.') ? first.replace(/\.[a-z]+$/, name) : name, i + 1);
+    }
+  });
+  const sent = new Set(['rss', 'cpu', 'files', 'threads', 'meter.lost', 'meter.refused'].map((n) => `marquee.process.${n}`));
+  for (const f of c_files.filter((f) => /^src\//.test(f) && !f.endsWith('_test.c'))) {
+    lines(f).forEach((line, i) => {
+      for (const [, name] of line.matchAll(/"(marquee\.[a-z]+\.?[a-z.]*)"/g)) {
+        if (name === 'marquee.process') continue; // the beginning of those
+        sent.add(name);
+        if (!listed.has(name)) bad(f, i + 1, `${name} is not in ${table}`);
+      }
+    });
+  }
+  for (const [name, line] of listed) if (!sent.has(name)) bad(table, line, `${name} is sent by nobody`);
+  if (listed.size < 20) bad(table, 1, 'the table is not where it was');
+});
+
 rule('an ADR is at most 40 lines', (bad) => {
   for (const f of files.filter((f) => f.startsWith('docs/adr/'))) {
     if (lines(f).length > 41) bad(f, 41, `${lines(f).length} lines`);

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filmFrame, filmReport, filmStill } from './mock-desk-film.mjs';
+import { mockActions, mockAlerts, mockAudit, mockDashboards, mockSignals } from './mock-signals.mjs';
 
 const CSP = "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json' };
@@ -63,7 +64,7 @@ const layers = { probe: 0, 'inspect.range': 1, 'inspect.audio': 1, 'inspect.merg
 export function startMock({ port = 0, film = null, dist, rows = 0, empty = false, role = 'admin', folder } = {}) {
   const kept = folder ?? join(tmpdir(), `marquee-mock-desk-${film ? 'film' : 'drawn'}`);
   const report = filmReport(film, kept);
-  const s = { deliveries: [], jobs: [], findings: [], requests: [], titles: [], events: [], uploads: new Map(), streams: new Set(), signed: new Set(['demo']), users: [{ id: uuid(), name: 'olga', role: 'admin' }, { id: uuid(), name: 'omar', role: 'operator' }, { id: uuid(), name: 'vera', role: 'viewer', plan: 'premium' }, { id: uuid(), name: 'archive', role: 'partner', partner: 'Filmarchiv Austria' }], partners: [{ id: uuid(), name: 'Filmarchiv Austria', email: 'delivery@archive.example' }, { id: uuid(), name: 'Blender Foundation', email: null }], plans: [{ id: 'basic', name: 'Basic', max_height: 720, streams: 1 }, { id: 'premium', name: 'Premium', max_height: 0, streams: 4 }] };
+  const s = { alerts: structuredClone(mockAlerts), actions: structuredClone(mockActions), deliveries: [], jobs: [], findings: [], requests: [], titles: [], events: [], uploads: new Map(), streams: new Set(), signed: new Set(['demo']), users: [{ id: uuid(), name: 'olga', role: 'admin' }, { id: uuid(), name: 'omar', role: 'operator' }, { id: uuid(), name: 'vera', role: 'viewer', plan: 'premium' }, { id: uuid(), name: 'archive', role: 'partner', partner: 'Filmarchiv Austria' }], partners: [{ id: uuid(), name: 'Filmarchiv Austria', email: 'delivery@archive.example' }, { id: uuid(), name: 'Blender Foundation', email: null }], plans: [{ id: 'basic', name: 'Basic', max_height: 720, streams: 1 }, { id: 'premium', name: 'Premium', max_height: 0, streams: 4 }] };
   const how = { break_uploads: 0, slow_ms: 0, fail: null, speed: 1 };
 
   const publish = (type, subject, data, transient = false) => {
@@ -193,6 +194,22 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
   const user = { id: s.users[0].id, name: 'olga', role };
 
   const routes = [
+    ['GET', 'alerts', () => ({ alerts: empty ? [] : s.alerts })],
+    ['POST', 'alerts/:id/ack', (c) => {
+      Object.assign(find(s.alerts, c.id, 'alert'), { state: 'acknowledged', acknowledged_by: 'olga' });
+      return [204, null];
+    }],
+    ['GET', 'actions', () => ({ actions: empty ? [] : s.actions })],
+    ['GET', 'actions/:id', (c) => find(s.actions, c.id, 'action')],
+    ['POST', 'actions/:id/:how', (c) => {
+      const a = find(s.actions, c.id, 'action');
+      Object.assign(a, c.how === 'approve' ? { state: 'acting', approved_by: 'olga', step: 'remove' } : { state: c.how === 'refuse' ? 'refused' : 'done' });
+      return [204, null];
+    }],
+    ['GET', 'audit', (c) => ({ audit: mockAudit.filter((e) => e.subject === c.q.get('subject')), head: '9:ab' })],
+    ['GET', 'audit/verify', () => ({ whole: true, entries: mockAudit.length, broken: null, why: null, head: '9:ab' })],
+    ['GET', 'dashboards', () => ({ dashboards: empty ? [] : mockDashboards.map(({ rows: _, ...head }) => head) })],
+    ['GET', 'dashboards/:id', (c) => find(mockDashboards, c.id, 'dashboard')],
     ['POST', 'session', async (c) => {
       const b = await body(c.request);
       if (b.password !== 'marquee-demo') throw new Refusal(401, 'unknown_user', 'The name and the password do not fit together.');
@@ -307,6 +324,11 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
       if (link) {
         s.signed.add('demo');
         return response.writeHead(302, { Location: '/desk/', 'Set-Cookie': 'marquee_session=demo; Path=/; HttpOnly; SameSite=Lax' }).end();
+      }
+      if (url.pathname.startsWith('/atlas/api/v1/')) {
+        if (how.fail && 'atlas'.startsWith(how.fail)) throw new Refusal(500, 'internal', 'The store is closed.', 'Try again in a moment.');
+        const [status, answer, more] = mockSignals(url.pathname.slice('/atlas/api/v1/'.length), url.searchParams);
+        return response.writeHead(status, { 'Content-Type': 'application/json', ...more }).end(JSON.stringify(answer));
       }
       if (!url.pathname.startsWith('/api/v1/')) return files(url.pathname, response);
       const path = url.pathname.slice('/api/v1/'.length);

@@ -6,6 +6,11 @@ import { API, ApiError, ask } from '../shared/api';
 import { href } from '../shared/router';
 import type { CloudEvent } from '../shared/sse';
 import type {
+  Alert,
+  AuditEntry,
+  AuditVerdict,
+  Dashboard,
+  DashboardHead,
   Delivery,
   Finding,
   Job,
@@ -15,6 +20,7 @@ import type {
   Request,
   Session,
   Title,
+  Treatment,
   Card,
   User,
 } from './types';
@@ -70,6 +76,17 @@ export const api = {
   requests: (s?: AbortSignal) =>
     pages((before) => get<{ requests: Request[] }>(`requests${query({ limit: PAGE, before })}`, s).then((r) => r.requests)),
   request: (r: string, s?: AbortSignal) => get<Request>(`requests/${id(r)}`, s),
+
+  alerts: (s?: AbortSignal) => get<{ alerts: Alert[] }>('alerts', s).then((r) => r.alerts),
+  ack: (a: string, why: string) => call<unknown>('POST', `alerts/${id(a)}/ack`, { why }),
+  actions: (s?: AbortSignal) => get<{ actions: Treatment[] }>('actions', s).then((r) => r.actions),
+  action: (a: string, s?: AbortSignal) => get<Treatment>(`actions/${id(a)}`, s),
+  decide: (a: string, how: 'approve' | 'refuse' | 'undo') => call<unknown>('POST', `actions/${id(a)}/${how}`, {}),
+  audit: (subject: string, s?: AbortSignal) => get<{ audit: AuditEntry[] }>(`audit${query({ subject, limit: PAGE })}`, s).then((r) => r.audit),
+  auditVerify: (s?: AbortSignal) => get<AuditVerdict>('audit/verify', s),
+
+  dashboards: (s?: AbortSignal) => get<{ dashboards: DashboardHead[] }>('dashboards', s).then((r) => r.dashboards),
+  dashboard: (d: string, s?: AbortSignal) => get<Dashboard>(`dashboards/${id(d)}`, s),
 
   jobs: async (subject: string | null, limit: number, s?: AbortSignal) => {
     const r = await get<{ jobs: Job[] }>(`jobs${query({ subject, limit })}`, s);

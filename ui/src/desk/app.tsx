@@ -19,12 +19,15 @@ import { Skeletons, toastError } from './notes';
 import { DeliveryPage } from './pages/delivery';
 import { FilmsPage } from './pages/films';
 import { FindingsPage } from './pages/findings';
+import { IncidentPage, IncidentsPage } from './pages/incidents';
 import { IngestPage } from './pages/ingest';
 import { JobPage } from './pages/job';
 import { JobsPage } from './pages/jobs';
 import { PeoplePage } from './pages/people';
+import { DashboardPage, DashboardsPage } from './pages/dashboards';
 import { RequestPage, RequestsPage } from './pages/requests';
 import { SignIn } from './pages/sign_in';
+import { SignalsPage } from './pages/signals';
 import { TitlePage, TitlesPage } from './pages/titles';
 import { SearchBox } from './search';
 import { mayDeliver, mayOperate, SessionContext } from './session';
@@ -46,6 +49,8 @@ export const nouns: readonly Noun[] = [
   { path: '/desk/findings', key: 'i', text: 'nav.findings', icon: 'flag', may: mayOperate },
   { path: '/desk/requests', key: 'r', text: 'nav.requests', icon: 'mail', may: mayDeliver },
   { path: '/desk/titles', key: 't', text: 'nav.titles', icon: 'list', may: mayOperate },
+  { path: '/desk/incidents', key: 'n', text: 'nav.incidents', icon: 'warning', may: mayOperate },
+  { path: '/desk/signals', key: 's', text: 'nav.signals', icon: 'signal', may: mayOperate },
   { path: '/desk/people', key: 'p', text: 'nav.people', icon: 'person', may: (role) => role === 'admin' },
 ];
 
@@ -66,6 +71,11 @@ const routes: readonly PageRoute[] = [
   { pattern: '/desk/requests/:id', may: mayDeliver, page: (p) => <RequestPage key={p.id} id={p.id!} /> },
   { pattern: '/desk/titles', may: mayOperate, page: () => <TitlesPage /> },
   { pattern: '/desk/titles/:id', may: mayOperate, page: (p) => <TitlePage key={p.id} id={p.id!} /> },
+  { pattern: '/desk/incidents', may: mayOperate, page: () => <IncidentsPage /> },
+  { pattern: '/desk/incidents/:id', may: mayOperate, page: (p) => <IncidentPage key={p.id} id={p.id!} /> },
+  { pattern: '/desk/signals', may: mayOperate, page: () => <SignalsPage /> },
+  { pattern: '/desk/dashboards', may: mayOperate, page: () => <DashboardsPage /> },
+  { pattern: '/desk/dashboards/:id', may: mayOperate, page: (p) => <DashboardPage key={p.id} id={p.id!} /> },
   { pattern: '/desk/people', may: (role) => role === 'admin', page: () => <PeoplePage /> },
 ];
 

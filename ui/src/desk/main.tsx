@@ -9,6 +9,7 @@ import './tables.css';
 import './forms.css';
 import './job.css';
 import './report.css';
+import './signals.css';
 import './phone.css';
 
 startRouter('/desk/');

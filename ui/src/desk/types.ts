@@ -200,3 +200,75 @@ export interface Plan extends EveryonesPlan {
   id: string;
   name: string;
 }
+
+export interface DashboardHead {
+  id: string;
+  title: string;
+  about: string | null;
+  graphs: number;
+  error: string | null; // what is wrong with its file
+}
+
+export interface Dashboard extends DashboardHead {
+  rows: { title: string; graphs: { title: string; q: string; unit: string | null; stack: boolean }[] }[];
+}
+
+export interface Alert {
+  id: string;
+  rule: string;
+  tags: Record<string, string>;
+  state: string;
+  severity: string;
+  summary: string;
+  value: number | null;
+  since: string;
+  fired: string | null;
+  resolved: string | null;
+  acknowledged_by: string | null;
+  silenced: boolean;
+}
+
+export interface Evidence {
+  outlier_in?: number;
+  of?: number;
+  metrics?: { metric: string; value: number; peers: number; away: number }[];
+}
+
+export interface Treatment {
+  id: string;
+  cluster: string;
+  server: string;
+  action: string;
+  state: string;
+  guard: string | null;
+  why: string | null; // in words, of the guard
+  step: string | null;
+  dry_run?: boolean;
+  approved_by: string | null;
+  error: string | null;
+  suspicion: { rule?: string; score?: number; since?: string; members?: number; reporting?: number; evidence: Evidence };
+  forensics: unknown;
+  created: string;
+  began: string | null;
+  ended: string | null;
+}
+
+export interface AuditEntry {
+  seq: number;
+  time: string;
+  actor: string;
+  what: string;
+  subject: string;
+  rule: string | null;
+  window: unknown;
+  parameters: unknown;
+  data: unknown;
+}
+
+export interface AuditVerdict {
+  whole: boolean;
+  entries: number;
+  broken: number | null;
+  why: string | null;
+  head: string;
+}

@@ -146,6 +146,9 @@ export interface Qoe {
   bandwidth_bps?: number;
   height?: number;
   rate_bps?: number;
+  /** Of the picture: h264, hevc, av1, vp9. */
+  codec?: string;
+  /** What went wrong since the last beat, by its code. */
   error?: string;
 }
 
@@ -182,9 +185,14 @@ export function whenSignedOut(listener: () => void): void {
 }
 
 export async function ask<T>(method: Method, path: string, body?: unknown, how: Asking = {}): Promise<T> {
+  return (await askAt<T>(API + path, method, body, how)).value;
+}
+
+/** Of any address of the service: some roots speak other services' dialects, with answers in their headers. */
+export async function askAt<T>(url: string, method: Method = 'GET', body?: unknown, how: Asking = {}): Promise<{ value: T; headers: Headers }> {
   let response: Response;
   try {
-    response = await fetch(API + path, {
+    response = await fetch(url, {
       method,
       credentials: 'same-origin',
       headers: {
@@ -208,9 +216,9 @@ export async function ask<T>(method: Method, path: string, body?: unknown, how: 
       value = null; // a proxy's page, not ours
     }
   }
-  if (response.ok) return value as T;
+  if (response.ok) return { value: value as T, headers: response.headers };
   const error = (value as { error?: { code?: string; message?: string; hint?: string } } | null)?.error;
-  if (response.status === 401 && !(method === 'POST' && path === '/session')) onSignedOut();
+  if (response.status === 401 && !(method === 'POST' && url === `${API}/session`)) onSignedOut();
   throw new ApiError(
     response.status,
     error?.code ?? `http_${response.status}`,

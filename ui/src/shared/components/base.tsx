@@ -103,7 +103,7 @@ export function Field({ label, hint, wrong, children }: FieldProps) {
   );
 }
 
-type Tone = 'ok' | 'info' | 'warning' | 'error' | 'idle';
+export type Tone = 'ok' | 'info' | 'warning' | 'error' | 'idle';
 const toneIcons: Record<Tone, IconName> = {
   ok: 'ok',
   info: 'info',

@@ -6,7 +6,7 @@ import { ApiError, type Qoe } from '../../shared/api';
 import { rate as showRate } from '../../shared/format';
 import { mediaSource } from './device';
 import { loadLibrary } from './library';
-import { offered, qualities, since, type Counters, type Quality, type Rung } from './state';
+import { offered, pictureCodec, qualities, since, type Counters, type Quality, type Rung } from './state';
 
 export interface Caption {
   start: number;
@@ -141,6 +141,7 @@ export class Engine {
   private manifest = '';
   private told: Counters = { stalls: 0, stall_ms: 0, frames: 0, dropped: 0 };
   private startupTold = false;
+  private fault = ''; // what went wrong, until it is told
 
   constructor(
     readonly video: HTMLVideoElement,
@@ -278,6 +279,10 @@ export class Engine {
     };
     if (!this.startupTold && now.startupMs > 0) news.startup_ms = now.startupMs;
     this.startupTold ||= now.startupMs > 0;
+    const codec = pictureCodec(now.codecs);
+    if (codec) news.codec = codec;
+    if (this.fault) news.error = this.fault;
+    this.fault = '';
     this.told = counters;
     return news;
   }
@@ -363,6 +368,7 @@ export class Engine {
   private failed(error: shaka.util.Error): void {
     if (this.closed || error.severity !== 2) return;
     const said = this.explain(error);
+    this.fault = said.code;
     if (this.loaded && said.code === 'not_arriving') this.settle(said);
     else this.events.onFatal(said);
   }

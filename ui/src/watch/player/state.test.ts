@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { rate } from '../../shared/format';
-import { actionOf, guessRate, Heart, nextUp, offered, qualities, readCaptionStyle, rungName, seekTarget, since, speedBy, startAt } from './state';
+import { actionOf, guessRate, Heart, nextUp, offered, pictureCodec, qualities, readCaptionStyle, rungName, seekTarget, since, speedBy, startAt } from './state';
 
 describe('qualities', () => {
   it('names sizes as people do', () => {
@@ -114,6 +114,11 @@ describe('heartbeats', () => {
 it('reads a stored caption style, whatever was stored', () => {
   expect(readCaptionStyle('{"size":"huge","colour":"pink"}')).toEqual({ size: 'huge', colour: 'white', back: 'shadow' });
   for (const odd of [null, '', '[]', '"x"', '{', 'null']) expect(readCaptionStyle(odd).size).toBe('usual');
+});
+
+it('names the codec of the picture', () => {
+  expect(['avc1.64001f,mp4a.40.2', 'mp4a.40.2,hvc1.1.6.L120.B0', 'av01.0.08M.08', 'vp09.00.10.08', 'mp4a.40.2', ''].map(pictureCodec))
+    .toEqual(['h264', 'hevc', 'av1', 'vp9', '', '']);
 });
 
 it('counts what happened since the last message', () => {

@@ -244,6 +244,12 @@ export interface Counters {
   dropped: number;
 }
 
+/** The picture's codec out of "avc1.4d401f,mp4a.40.2"; empty where none is known. */
+export function pictureCodec(codecs: string): string {
+  const families: [RegExp, string][] = [[/\bavc[13]\./, 'h264'], [/\bh(vc|ev)1\./, 'hevc'], [/\bav01\./, 'av1'], [/\bvp09\./, 'vp9']];
+  return families.find(([form]) => form.test(codecs))?.[1] ?? '';
+}
+
 /** What happened since the last message; a counter that went back (another source) begins anew. */
 export function since(before: Counters, now: Counters): Counters {
   const step = (a: number, b: number) => (b >= a ? b - a : b);

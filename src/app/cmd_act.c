@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// actions and alerts: what the service does by itself, what it tells, and what people decide about it.
+#include "app/commands.h"
+#include "insight/insight.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef int list_f(struct store_tx *, const struct args *, json_t **ret);
+
+struct listing {
+    const char *name; // in JSON
+    list_f *list;
+    const char *keys[5]; // of a line; NULL behind the last
+};
+
+// {"schema":1,"<name>":[…]}, or a line for each.
+static int list_run(const struct args *args, const struct listing *of)
+{
+    AUTO(store_close) struct store *store = NULL;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(json_free) json_t *items = NULL, *all = NULL;
+    int err = command_look(args, &store);
+    err = err < 0 ? err : store_begin(store, STORE_READ, &tx);
+    err = err < 0 ? err : of->list(tx, args, &items);
+    if (err == 0 && args_has(args, "json")) {
+        err = json_made(json_pack("{s:i, s:O}", "schema", 1, of->name, items), &all);
+        if (err == 0) {
+            return command_print(all);
+        }
+    }
+    for (size_t i = 0; err == 0 && i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+        for (size_t k = 0; k < ARRAY_LEN(of->keys) && of->keys[k]; k++) {
+            printf("%s%-12s", k ? "  " : "", json_str_or(item, of->keys[k], "-"));
+        }
+        printf("\n");
+    }
+    return err < 0 ? command_failed(args, err) : ARGS_DONE;
+}
+
+typedef int change_f(struct store_tx *, const struct args *, const char *operand);
+
+// All operands, or, where one is refused, none.
+static int change(const struct args *args, change_f *how)
+{
+    AUTO(store_close) struct store *store = NULL;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    int err = command_look(args, &store);
+    err = err < 0 ? err : store_begin(store, STORE_WRITE, &tx);
+    for (size_t i = 0; err == 0 && i < MAX(args_operand_count(args), (size_t)1); i++) {
+        err = how(tx, args, args_operand_count(args) ? args_operand(args, i) : NULL);
+    }
+    err = err < 0 ? err : store_commit(&tx);
+    return err < 0 ? command_failed(args, err) : ARGS_DONE;
+}
+
+// --- actions --------------------------------------------------------------------------------------------
+
+static int actions_list(struct store_tx *tx, const struct args *args, json_t **ret)
+{
+    return insight_treatments(
+        tx,
+        &(struct insight_treatment_query){.cluster = args_text(args, "cluster", NULL),
+                                          .state = args_text(args, "state", NULL),
+                                          .limit = (int)args_number(args, "limit", 100)},
+        ret);
+}
+
+int actions_list_run(const struct args *args)
+{
+    static const struct listing of = {
+        "actions", actions_list, {"id", "cluster", "server", "state", "why"}};
+    return list_run(args, &of);
+}
+
+static int approve(struct store_tx *tx, const struct args *args, const char *id)
+{
+    (void)args;
+    return insight_treatment_approve(tx, id, "system");
+}
+
+static int refuse(struct store_tx *tx, const struct args *args, const char *id)
+{
+    (void)args;
+    return insight_treatment_refuse(tx, id, "system");
+}
+
+static int undo(struct store_tx *tx, const struct args *args, const char *id)
+{
+    (void)args;
+    return insight_treatment_undo(tx, id, "system");
+}
+
+int actions_approve_run(const struct args *args)
+{
+    return change(args, approve);
+}
+
+int actions_refuse_run(const struct args *args)
+{
+    return change(args, refuse);
+}
+
+int actions_undo_run(const struct args *args)
+{
+    return change(args, undo);
+}
+
+static int read_yaml(const struct args *args, struct buf *out)
+{
+    return fs_read_file(args_operand(args, 0), 1u << 20, out);
+}
+
+// 3, with each mistake on stderr, where the file is wrong.
+static int checked(const struct args *args, int err, const struct diag *diag)
+{
+    if (err == 0) {
+        printf("%s: no mistakes\n", args_operand(args, 0));
+        return ARGS_DONE;
+    }
+    if (!diag->items.len) {
+        return command_failed(args, err);
+    }
+    diag_print(diag, stderr);
+    return ARGS_REFUSED;
+}
+
+int actions_check_run(const struct args *args)
+{
+    AUTO(buf_free) struct buf text = {0};
+    AUTO(diag_free) struct diag diag = {0};
+    AUTO(insight_fleet_free) struct insight_fleet *fleet = NULL;
+    int err = read_yaml(args, &text);
+    err = err < 0 ? err
+                  : insight_fleet_parse(buf_view(&text), args_operand(args, 0), &fleet,
+                                        &diag);
+    return checked(args, err, &diag);
+}
+
+// --- alerts ---------------------------------------------------------------------------------------------
+
+static int alerts_list(struct store_tx *tx, const struct args *args, json_t **ret)
+{
+    return insight_alerts(tx, args_text(args, "state", NULL),
+                          (int)args_number(args, "limit", 100), ret);
+}
+
+int alerts_list_run(const struct args *args)
+{
+    static const struct listing of = {
+        "alerts", alerts_list, {"id", "rule", "state", "severity", "summary"}};
+    return list_run(args, &of);
+}
+
+static int ack(struct store_tx *tx, const struct args *args, const char *id)
+{
+    return insight_alert_ack(tx, id, "system", args_text(args, "why", ""));
+}
+
+int alerts_ack_run(const struct args *args)
+{
+    return change(args, ack);
+}
+
+// "cluster=edge", several times.
+static int tags_of(const struct args *args, json_t **ret)
+{
+    AUTO(json_free) json_t *tags = json_object();
+    FAIL_IF(!tags, ERR_NOMEM, "tags");
+    for (size_t i = 0; i < args_times(args, "tag"); i++) {
+        struct str value = str_of(args_nth(args, "tag", i)), key;
+        str_next(&value, '=', &key);
+        FAIL_IF(!key.len || !value.data, ERR_INVALID, "a tag is KEY=VALUE");
+        FAIL_IF(json_object_setn_new(tags, key.data, key.len,
+                                     json_stringn(value.data, value.len)) != 0,
+                ERR_INVALID, "a tag is text");
+    }
+    *ret = TAKE(tags);
+    return 0;
+}
+
+static int silence(struct store_tx *tx, const struct args *args, const char *unused)
+{
+    AUTO(json_free) json_t *tags = NULL;
+    char id[UUID_BYTES];
+    struct insight_silence s = {.rule = args_text(args, "rule", NULL),
+                                .why = args_text(args, "why", ""),
+                                .actor = "system"};
+    (void)unused;
+    TRY(tags_of(args, &tags));
+    s.tags = tags;
+    TRY(clock_parse(str_of(args_text(args, "until", "")), &s.until_us));
+    TRY(insight_silence_add(tx, &s, id));
+    printf("%s\n", id);
+    return 0;
+}
+
+int alerts_silence_run(const struct args *args)
+{
+    if (!args_has(args, "why") || !args_has(args, "until")) {
+        return args_wrong(args, "a silence has a reason and an end: --why REASON --until "
+                                "DATE");
+    }
+    return change(args, silence);
+}
+
+int alerts_check_run(const struct args *args)
+{
+    AUTO(buf_free) struct buf text = {0};
+    AUTO(diag_free) struct diag diag = {0};
+    AUTO(insight_alert_rules_free) struct insight_alert_rules *rules = NULL;
+    const char *file = args_operand(args, 0);
+    int err = read_yaml(args, &text);
+    err = err < 0 ? err : insight_alert_rules_parse(buf_view(&text), file, &rules, &diag);
+    err = err < 0 ? err : insight_alert_rules_check(rules, buf_view(&text), file, &diag);
+    return checked(args, err, &diag);
+}

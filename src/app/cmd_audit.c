@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The audit trail: is it whole, and what does it say.
+#include "app/commands.h"
+#include "insight/insight.h"
+
+#include <stdio.h>
+
+static int verdict_json(const struct insight_audit_verdict *v, json_t **ret)
+{
+    char head[INSIGHT_HEAD_BYTES];
+    insight_audit_head_text(&v->head, head);
+    return json_made(json_pack("{s:i, s:b, s:I, s:o, s:s?, s:s}", "schema", 1, "whole",
+                               v->broken == 0, "entries", (json_int_t)v->entries,
+                               "broken",
+                               v->broken ? json_integer(v->broken) : json_null(), "why",
+                               v->broken ? v->why : NULL, "head", head),
+                     ret);
+}
+
+static int verify(const struct args *args, struct store *store,
+                  struct insight_audit_verdict *ret)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *text = args_text(args, "head", NULL);
+    struct insight_audit_head noted;
+    if (text) {
+        TRY(insight_audit_head_parse(str_of(text), &noted));
+    }
+    TRY(store_begin(store, STORE_READ, &tx));
+    return insight_audit_verify(tx, text ? &noted : NULL, ret);
+}
+
+int audit_verify_run(const struct args *args)
+{
+    AUTO(store_close) struct store *store = NULL;
+    AUTO(json_free) json_t *json = NULL;
+    struct insight_audit_verdict v;
+    int err = command_look(args, &store);
+    err = err < 0 ? err : verify(args, store, &v);
+    if (err == 0 && args_has(args, "json")) {
+        err = verdict_json(&v, &json);
+        err = err == 0 && command_print(json) != ARGS_DONE ? ERR_IO : err;
+    }
+    if (err < 0) {
+        return command_failed(args, err);
+    }
+    char head[INSIGHT_HEAD_BYTES];
+    insight_audit_head_text(&v.head, head);
+    if (!args_has(args, "json") && !v.broken) {
+        printf("%lld entries, none changed, moved or missing\nhead %s\n",
+               (long long)v.entries, head);
+    }
+    if (v.broken) {
+        fprintf(stderr, "marquee: entry %lld: %s; the %lld before it are sound\n",
+                (long long)v.broken, v.why, (long long)(v.broken - 1));
+    }
+    return v.broken ? ARGS_FAILED : ARGS_DONE;
+}
+
+static int list(const struct args *args, struct store *store, json_t **ret)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    TRY(store_begin(store, STORE_READ, &tx));
+    return insight_audit_list(tx, args_text(args, "subject", NULL),
+                              args_number(args, "before", 0),
+                              (int)args_number(args, "limit", 100), ret);
+}
+
+int audit_list_run(const struct args *args)
+{
+    AUTO(store_close) struct store *store = NULL;
+    AUTO(json_free) json_t *items = NULL, *all = NULL;
+    int err = command_look(args, &store);
+    err = err < 0 ? err : list(args, store, &items);
+    if (err == 0 && args_has(args, "json")) {
+        err = json_made(json_pack("{s:i, s:O}", "schema", 1, "audit", items), &all);
+        if (err == 0) {
+            return command_print(all);
+        }
+    }
+    if (err < 0) {
+        return command_failed(args, err);
+    }
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *e = json_array_get(items, i);
+        printf("%6lld  %s  %-28s %-24s %s%s%s\n", (long long)json_i64_or(e, "seq", 0),
+               json_str_or(e, "time", "-"), json_str_or(e, "what", "-"),
+               json_str_or(e, "subject", "-"), json_str_or(e, "actor", "-"),
+               json_str_or(e, "rule", NULL) ? ", by " : "", json_str_or(e, "rule", ""));
+    }
+    return ARGS_DONE;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What a look at a cluster of servers said: who is unlike their peers, and what the look was made of. Made
+// by the detector, judged by the guards (action.h).
+#ifndef INSIGHT_SUSPECT_H
+#define INSIGHT_SUSPECT_H
+
+#include "base/base.h"
+
+struct insight_suspect {
+    const char *server; // by its name in the cluster
+    int64_t
+        since_us; // wall clock: the beginning of the first window of the unbroken row of
+                  // windows in which it was an outlier
+    double score; // how far out, in the detector's own measure
+    const json_t *
+        evidence; // an object for people: which metrics, how far from the peers; NULL: {}
+};
+
+// One look at one cluster. Borrowed.
+struct insight_suspicion {
+    const char *cluster;
+    const char *rule;                       // "dbscan@1"
+    int64_t window_start_us, window_end_us; // wall clock
+    int64_t data_us;  // of the newest value that was looked at, wall clock
+    size_t members;   // of the cluster, as the detector knows it
+    size_t reporting; // that had values in the window, the suspects included
+    const json_t
+        *parameters; // "eps", "min_points", the metrics and their scales; NULL: {}
+    const struct insight_suspect *suspects;
+    size_t suspect_count;
+};
+
+#endif
