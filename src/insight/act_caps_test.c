@@ -257,11 +257,6 @@ static void ask_person(struct stage *s)
 
 static void reboot(struct stage *s)
 {
-    // The clock is read once more since the wall was set: what is set while nobody looks is believed (action.h).
-    s->until_end = -1;
-    s->world->ended = false;
-    int err = insight_act_advance(s->acts[0]);
-    assert_true(err >= 0 || err == ERR_CANCELLED);
     s->world->boots++;
     s->world->boot_off_us = -s->world->true_us;
     s->world->wall_off_us -= (int64_t)draw(s, 3) * 3600 * S_US;

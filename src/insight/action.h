@@ -47,8 +47,7 @@ const char *insight_guard_name(enum insight_guard); // "stale"
 const char *insight_guard_text(enum insight_guard);
 
 // What the time is. Treatments count on a clock of their own, kept in rows: it goes by the kernel's time
-// since boot and so does not see when the wall clock is set; over a reboot it goes by the wall clock, never
-// backwards.
+// since boot and so does not see when the wall clock is set, nor how long a machine was off.
 struct insight_now {
     int64_t wall_us;
     int64_t boot_us; // CLOCK_BOOTTIME

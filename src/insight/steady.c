@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // A clock in a row. Cooldowns and caps per hour would mean nothing if setting the wall clock ended them:
-// within one boot the clock goes by the kernel's time since boot, which nobody sets; across a reboot by
-// the wall clock, where that went forwards. It never goes backwards.
+// the clock goes by the kernel's time since boot alone, which nobody sets. How long a machine was off is not
+// counted, since only the wall clock could tell: a cooldown then lasts longer, and no cap is broken.
 #include "insight/treatment.h"
 
 #include <time.h>
@@ -37,9 +37,9 @@ static int elapsed(struct store_tx *tx, const struct insight_now *now, int64_t *
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
     TRY(store_query(tx, &r,
-                    "SELECT at, CASE WHEN boot = ? THEN ? - boot_us ELSE ? - wall_us END"
+                    "SELECT at, CASE WHEN boot = ? THEN ? - boot_us ELSE ? END"
                     " FROM insight_clock WHERE id = 1",
-                    "sii", now->boot, now->boot_us, now->wall_us));
+                    "sii", now->boot, now->boot_us, now->boot_us));
     int found = store_next(r);
     TRY(found);
     *ret_at = found ? store_i64(r, 0) + MAX(store_i64(r, 1), INT64_C(0)) : 0;
