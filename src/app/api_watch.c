@@ -166,10 +166,10 @@ static int add_rows(struct home *h)
 
 // What a title needs to be worth a whole screen, the weightier first; of equals the longest is taken.
 enum {
+    WORTH_ANYTHING = 1 << 3, // set for all that may stand there at all
     WORTH_UNSEEN = 1 << 2,   // not to its end
     WORTH_LONG = 1 << 1,     // enough to sit down for
     WORTH_PICTURE = 1 << 0,  // that fills a screen
-    WORTH_ANYTHING = 1 << 3, // set for all that may stand there at all
 };
 
 // 0: not at all.

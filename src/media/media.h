@@ -73,14 +73,15 @@ void media_source_free(struct media_source **);
 int media_source_to_json(const struct media_source *, json_t **ret);
 int media_source_from_json(const json_t *, struct media_source **ret);
 
-// When each frame of the picture is shown, and where decoding may begin.
-// A trusted random-access point: nothing before it is needed, nothing after it
+// A trusted random-access point: nothing before it is needed, nothing after it precedes it in
+// presentation.
 struct media_rap {
-    int64_t frame; // precedes it in presentation
+    int64_t frame;
     int64_t pts;
     int64_t dts;
 };
 
+// When each frame of the picture is shown, and where decoding may begin.
 struct media_timeline {
     struct rational time_base;
     int64_t count; // frames

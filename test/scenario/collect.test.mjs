@@ -65,4 +65,14 @@ test('collecting takes nothing that is needed', (t) => {
   assert.ok(back.steps.some((s) => s.run > 0), 'what was forgotten is made again');
   assert.equal(back.hls, first.hls, 'and is the same');
   whole(data, back);
+
+  // A package's folder that somebody removed by hand: what it takes is told, and does it.
+  fs.rmSync(path.join(data, path.dirname(back.hls)), { recursive: true });
+  const gone = marquee(['ingest', film, '--data', data, '--json', '--ladder', small]);
+  assert.equal(gone.code, 1);
+  assert.match(gone.stderr, /marquee deliveries again/);
+  const { deliveries } = run('deliveries');
+  assert.equal(deliveries.length, 1);
+  assert.equal(marquee(['deliveries', 'again', deliveries[0].id, '--data', data]).code, 0);
+  whole(data, back);
 });
