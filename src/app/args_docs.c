@@ -19,13 +19,18 @@ void args_help_all(const struct args_command *commands, size_t count, struct buf
 {
     buf_cstr(out, "marquee: a streaming service, from the delivered file to the screen\n"
                   "\nUsage: marquee COMMAND [OPTION…]\n\n");
+    size_t wide = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t len = commands[i].hidden ? 0 : strlen(commands[i].path);
+        wide = len > wide ? len : wide;
+    }
     for (size_t i = 0; i < count; i++) {
         const struct args_command *c = &commands[i];
         if (c->hidden) {
             continue;
         }
         buf_printf(out, "  %s", c->path);
-        pad(out, strlen(c->path), 18);
+        pad(out, strlen(c->path), wide + 2);
         buf_printf(out, "%s\n", c->summary);
     }
     buf_cstr(out,

@@ -68,7 +68,7 @@ static int actions_list(struct store_tx *tx, const struct args *args, json_t **r
         ret);
 }
 
-int actions_list_run(const struct args *args)
+static int actions_list_run(const struct args *args)
 {
     static const struct listing of = {
         "actions", actions_list, {"id", "cluster", "server", "state", "why"}};
@@ -93,17 +93,17 @@ static int undo(struct store_tx *tx, const struct args *args, const char *id)
     return insight_treatment_undo(tx, id, "system");
 }
 
-int actions_approve_run(const struct args *args)
+static int actions_approve_run(const struct args *args)
 {
     return change(args, approve);
 }
 
-int actions_refuse_run(const struct args *args)
+static int actions_refuse_run(const struct args *args)
 {
     return change(args, refuse);
 }
 
-int actions_undo_run(const struct args *args)
+static int actions_undo_run(const struct args *args)
 {
     return change(args, undo);
 }
@@ -127,7 +127,7 @@ static int checked(const struct args *args, int err, const struct diag *diag)
     return ARGS_REFUSED;
 }
 
-int actions_check_run(const struct args *args)
+static int actions_check_run(const struct args *args)
 {
     AUTO(buf_free) struct buf text = {0};
     AUTO(diag_free) struct diag diag = {0};
@@ -147,7 +147,7 @@ static int alerts_list(struct store_tx *tx, const struct args *args, json_t **re
                           (int)args_number(args, "limit", 100), ret);
 }
 
-int alerts_list_run(const struct args *args)
+static int alerts_list_run(const struct args *args)
 {
     static const struct listing of = {
         "alerts", alerts_list, {"id", "rule", "state", "severity", "summary"}};
@@ -159,7 +159,7 @@ static int ack(struct store_tx *tx, const struct args *args, const char *id)
     return insight_alert_ack(tx, id, "system", args_text(args, "why", ""));
 }
 
-int alerts_ack_run(const struct args *args)
+static int alerts_ack_run(const struct args *args)
 {
     return change(args, ack);
 }
@@ -197,7 +197,7 @@ static int silence(struct store_tx *tx, const struct args *args, const char *unu
     return 0;
 }
 
-int alerts_silence_run(const struct args *args)
+static int alerts_silence_run(const struct args *args)
 {
     if (!args_has(args, "why") || !args_has(args, "until")) {
         return args_wrong(args, "a silence has a reason and an end: --why REASON --until "
@@ -206,7 +206,7 @@ int alerts_silence_run(const struct args *args)
     return change(args, silence);
 }
 
-int alerts_check_run(const struct args *args)
+static int alerts_check_run(const struct args *args)
 {
     AUTO(buf_free) struct buf text = {0};
     AUTO(diag_free) struct diag diag = {0};
@@ -217,3 +217,83 @@ int alerts_check_run(const struct args *args)
     err = err < 0 ? err : insight_alert_rules_check(rules, buf_view(&text), file, &diag);
     return checked(args, err, &diag);
 }
+
+#define ON_IDS(name, what, function, opts)                                               \
+    {                                                                                    \
+        .path = (name), .summary = (what), .operands = "ID…", .operand_kind = ARGS_TEXT, \
+        .operands_min = 1, .operands_max = 1000, COMMAND_OPTIONS(opts),                  \
+        .run = (function)                                                                \
+    }
+#define ON_FILE(name, what, function)                                    \
+    {                                                                    \
+        .path = (name), .summary = (what), .operands = "FILE",           \
+        .operand_kind = ARGS_FILE, .operands_min = 1, .operands_max = 1, \
+        .run = (function)                                                \
+    }
+static const struct args_option actions_options[] = {
+    {.name = "cluster", .kind = ARGS_TEXT, .value = "NAME", .help = "Of this cluster"},
+    {.name = "state",
+     .kind = ARGS_CHOICE,
+     .value = "held|told|dry|acting|out|stuck|done|restored|undone|expired|refused",
+     .help = "In this state"},
+    COMMAND_LIMIT,
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_option alerts_options[] = {
+    {.name = "state",
+     .kind = ARGS_CHOICE,
+     .value = "pending|firing|acknowledged|no_data|resolved",
+     .help = "In this state (all but resolved)"},
+    COMMAND_LIMIT,
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_option ack_options[] = {
+    {.name = "why", .kind = ARGS_TEXT, .value = "TEXT", .help = "What is being done"},
+    COMMAND_DATA,
+};
+
+static const struct args_option silence_options[] = {
+    {.name = "rule", .kind = ARGS_TEXT, .value = "NAME", .help = "Alerts of this rule"},
+    {.name = "tag",
+     .kind = ARGS_TEXT,
+     .value = "KEY=VALUE",
+     .help = "Alerts with this tag",
+     .many = true},
+    {.name = "why", .kind = ARGS_TEXT, .value = "REASON", .help = "Why (needed)"},
+    {.name = "until", .kind = ARGS_DATE, .value = "DATE", .help = "Until when (needed)"},
+    COMMAND_DATA,
+};
+
+static const struct args_command rows[] = {
+    {.path = "actions list",
+     .summary = "Lists what is done with sick servers, and what is held by which guard",
+     .operands = "",
+     COMMAND_OPTIONS(actions_options),
+     .run = actions_list_run},
+    ON_IDS("actions approve", "Lets begin what a judgement holds", actions_approve_run,
+           command_data_alone),
+    ON_IDS("actions refuse", "Refuses what is held", actions_refuse_run,
+           command_data_alone),
+    ON_IDS("actions undo", "Puts servers back into service", actions_undo_run,
+           command_data_alone),
+    ON_FILE("actions check", "Checks a description of clusters (YAML)",
+            actions_check_run),
+    {.path = "alerts list",
+     .summary = "Lists alerts",
+     .operands = "",
+     COMMAND_OPTIONS(alerts_options),
+     .run = alerts_list_run},
+    ON_IDS("alerts ack", "Acknowledges alerts: nobody else is called", alerts_ack_run,
+           ack_options),
+    {.path = "alerts silence",
+     .summary = "Has nothing told of alerts that fit, until an end",
+     .operands = "",
+     COMMAND_OPTIONS(silence_options),
+     .run = alerts_silence_run},
+    ON_FILE("alerts check", "Checks alert rules (YAML)", alerts_check_run),
+};
+const struct command_family act_commands = {rows, ARRAY_LEN(rows)};

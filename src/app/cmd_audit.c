@@ -31,7 +31,7 @@ static int verify(const struct args *args, struct store *store,
     return insight_audit_verify(tx, text ? &noted : NULL, ret);
 }
 
-int audit_verify_run(const struct args *args)
+static int audit_verify_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     AUTO(json_free) json_t *json = NULL;
@@ -67,7 +67,7 @@ static int list(const struct args *args, struct store *store, json_t **ret)
                               (int)args_number(args, "limit", 100), ret);
 }
 
-int audit_list_run(const struct args *args)
+static int audit_list_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     AUTO(json_free) json_t *items = NULL, *all = NULL;
@@ -91,3 +91,46 @@ int audit_list_run(const struct args *args)
     }
     return ARGS_DONE;
 }
+
+static const struct args_option audit_verify_options[] = {
+    {.name = "head",
+     .kind = ARGS_TEXT,
+     .value = "HEAD",
+     .help = "A head that was noted earlier and must still be in the trail"},
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_option audit_list_options[] = {
+    {.name = "subject",
+     .kind = ARGS_TEXT,
+     .value = "SUBJECT",
+     .help = "About this: server/CLUSTER/NAME, or server/ for all"},
+    {.name = "before",
+     .kind = ARGS_NUMBER,
+     .value = "N",
+     .help = "Entries before this one",
+     .min = 1,
+     .max = INT64_MAX},
+    COMMAND_LIMIT,
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_command rows[] = {
+    {.path = "audit verify",
+     .summary = "Says whether the audit trail is whole",
+     .operands = "",
+     COMMAND_OPTIONS(audit_verify_options),
+     .run = audit_verify_run,
+     .about =
+         "Ends with 1 and names the first entry that was changed, moved or taken out. "
+         "The head that it\nprints, kept elsewhere and given with --head, also betrays "
+         "a cut end and a trail made anew."},
+    {.path = "audit list",
+     .summary = "Lists what was decided and done by itself, newest first",
+     .operands = "",
+     COMMAND_OPTIONS(audit_list_options),
+     .run = audit_list_run},
+};
+const struct command_family audit_commands = {rows, ARRAY_LEN(rows)};

@@ -84,7 +84,7 @@ static int changes_print(const struct args *args, const struct insight_sheet *sh
     return command_print(json) == ARGS_DONE ? 0 : ERR_IO;
 }
 
-int insight_changes_run(const struct args *args)
+static int insight_changes_run(const struct args *args)
 {
     AUTO(insight_sheet_free) struct insight_sheet sheet = {0};
     AUTO(insight_changes_free) struct insight_changes changes = {0};
@@ -161,7 +161,7 @@ static void judgement_print(const json_t *json)
     printf("%s: %s\n", json_str_or(json, "verdict", ""), json_str_or(json, "why", ""));
 }
 
-int insight_canary_run(const struct args *args)
+static int insight_canary_run(const struct args *args)
 {
     AUTO(json_free) json_t *json = NULL;
     int err = judge(args, &json);
@@ -180,3 +180,34 @@ int insight_canary_run(const struct args *args)
            : str_eq_c(verdict, "fail") ? ARGS_REFUSED
                                        : ARGS_REVIEW;
 }
+
+static const struct args_option insight_changes_options[] = {COMMAND_COLUMN,
+                                                             COMMAND_JSON};
+
+static const struct args_option insight_canary_options[] = {COMMAND_JSON};
+
+static const struct args_command rows[] = {
+    {.path = "insight changes",
+     .summary = "Says where a series changes",
+     .operands = "FILE",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(insight_changes_options),
+     .run = insight_changes_run,
+     .about = "A number a line, or time,value. Prints, from 0, "
+              "the index of each new\nsegment's first value."},
+    {.path = "insight canary",
+     .summary = "Says whether a canary is worse than its baseline",
+     .operands = "CONFIG BASELINE CANARY",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 3,
+     .operands_max = 3,
+     COMMAND_OPTIONS(insight_canary_options),
+     .run = insight_canary_run,
+     .about =
+         "CONFIG (YAML) says which metrics matter and what is tolerated; both others "
+         "are CSV with a column\na metric. Exits 0 for pass, 3 for fail, 4 for what a "
+         "person should look at."},
+};
+const struct command_family change_commands = {rows, ARRAY_LEN(rows)};

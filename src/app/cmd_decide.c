@@ -31,7 +31,7 @@ static int waive(struct store_tx *tx, const struct args *args, const char *findi
     return bus_finding_waive(tx, finding, args_text(args, "why", ""), until_us, "system");
 }
 
-int findings_waive_run(const struct args *args)
+static int findings_waive_run(const struct args *args)
 {
     if (!*args_text(args, "why", "") || !args_has(args, "until")) {
         return args_wrong(args, "a waiver has a reason and an end: --why REASON --until "
@@ -46,7 +46,35 @@ static int reopen(struct store_tx *tx, const struct args *args, const char *find
     return bus_finding_reopen(tx, finding, "system");
 }
 
-int findings_reopen_run(const struct args *args)
+static int findings_reopen_run(const struct args *args)
 {
     return decide(args, reopen);
 }
+
+static const struct args_option waive_options[] = {
+    {.name = "why", .kind = ARGS_TEXT, .value = "REASON", .help = "Why they are waived"},
+    {.name = "until", .kind = ARGS_DATE, .value = "DATE", .help = "When the waiver ends"},
+    COMMAND_DATA,
+};
+
+static const struct args_command rows[] = {
+    {.path = "findings waive",
+     .summary = "Waives findings, with a reason and an end",
+     .operands = "ID…",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1000,
+     COMMAND_OPTIONS(waive_options),
+     .run = findings_waive_run,
+     .about = "All or none. Policy heeds it when the delivery runs again: marquee "
+              "deliveries again ID"},
+    {.path = "findings reopen",
+     .summary = "Takes waivers back",
+     .operands = "ID…",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1000,
+     COMMAND_OPTIONS(command_data_alone),
+     .run = findings_reopen_run},
+};
+const struct command_family decide_commands = {rows, ARRAY_LEN(rows)};

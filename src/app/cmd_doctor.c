@@ -207,7 +207,7 @@ static int check_one(const struct args *args, const struct check *check, json_t 
     return 0;
 }
 
-int doctor_run(const struct args *args)
+static int doctor_run(const struct args *args)
 {
     bool bad = false;
     AUTO(json_free) json_t *list = json_array(), *all = NULL;
@@ -227,3 +227,12 @@ int doctor_run(const struct args *args)
     }
     return bad ? ARGS_FAILED : ARGS_DONE;
 }
+
+static const struct args_command rows[] = {
+    {.path = "doctor",
+     .summary = "Says what is missing on this machine, and what to type",
+     .operands = "",
+     COMMAND_OPTIONS(command_data_json),
+     .run = doctor_run},
+};
+const struct command_family doctor_commands = {rows, ARRAY_LEN(rows)};

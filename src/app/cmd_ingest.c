@@ -642,12 +642,12 @@ static int run(const struct args *args, submit_f *submit)
     return err < 0 ? command_failed(args, err) : code;
 }
 
-int again_run(const struct args *args)
+static int again_run(const struct args *args)
 {
     return run(args, film_again);
 }
 
-int ingest_run(const struct args *args)
+static int ingest_run(const struct args *args)
 {
     if (args_operand_count(args) > 1 &&
         (args_has(args, "title") || args_has(args, "title-id") ||
@@ -660,3 +660,85 @@ int ingest_run(const struct args *args)
     }
     return run(args, film_submit);
 }
+
+static const struct args_option ingest_options[] = {
+    {.name = "title", .kind = ARGS_TEXT, .value = "T", .help = "The title's name"},
+    {.name = "title-id",
+     .kind = ARGS_TEXT,
+     .value = "ID",
+     .help = "A known title that the film belongs to"},
+    {.name = "partner",
+     .kind = ARGS_TEXT,
+     .value = "P",
+     .help = "Who delivers, by name or id"},
+    {.name = "answers",
+     .kind = ARGS_TEXT,
+     .value = "REQUEST",
+     .help = "The redelivery request that is answered"},
+    {.name = "catalog",
+     .kind = ARGS_FILE,
+     .value = "FILE",
+     .help = "What the films are, by file name (YAML)"},
+    {.name = "ladder", .kind = ARGS_FILE, .value = "F", .help = "A ladder (YAML)"},
+    {.name = "policy", .kind = ARGS_FILE, .value = "F", .help = "A policy (YAML)"},
+    {.name = "waive",
+     .kind = ARGS_TEXT,
+     .value = "KIND",
+     .help = "Accepts findings of a kind",
+     .many = true},
+    {.name = "why",
+     .kind = ARGS_TEXT,
+     .value = "REASON",
+     .help = "Why they are waived",
+     .many = true},
+    {.name = "until",
+     .kind = ARGS_DATE,
+     .value = "DATE",
+     .help = "When the waiver ends",
+     .many = true},
+    {.name = "captions",
+     .kind = ARGS_FILE,
+     .value = "FILE[:LANG]",
+     .help = "Captions beside the film (SubRip, WebVTT, ASS)",
+     .many = true},
+    {.name = "no-captions",
+     .kind = ARGS_NONE,
+     .help = "Takes the captions away that these bytes had"},
+    COMMAND_SLOTS,
+    COMMAND_METER,
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_option again_options[] = {COMMAND_SLOTS, COMMAND_METER,
+                                                   COMMAND_DATA, COMMAND_JSON};
+
+static const struct args_command rows[] = {
+    {.path = "ingest",
+     .summary = "Inspects, encodes, packages and publishes films",
+     .operands = "FILE…",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 10000,
+     COMMAND_OPTIONS(ingest_options),
+     .run = ingest_run,
+     .about =
+         "Beside a running service the films are submitted to it and followed; alone, "
+         "the command works itself.\nThe same bytes are the same delivery: nothing is "
+         "done twice. "
+         "Their captions stay unless others are\ngiven, and so does their title: another "
+         "--title needs "
+         "its --title-id. The exit code is the worst film's."},
+    {.path = "deliveries again",
+     .summary = "Has policy decide anew about deliveries, and goes on from there",
+     .operands = "ID…",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1000,
+     COMMAND_OPTIONS(again_options),
+     .run = again_run,
+     .about =
+         "After findings were waived, or after a failure: what is done is kept. Exits "
+         "as ingest does."},
+};
+const struct command_family ingest_commands = {rows, ARRAY_LEN(rows)};

@@ -41,7 +41,7 @@ static int print_clusters(const struct args *args, const struct insight_clusters
     return ARGS_DONE;
 }
 
-int insight_cluster_run(const struct args *args)
+static int insight_cluster_run(const struct args *args)
 {
     double eps;
     if (!args_has(args, "eps") || !args_has(args, "min-points")) {
@@ -66,3 +66,33 @@ int insight_cluster_run(const struct args *args)
     return err < 0 ? command_failed(args, err)
                    : print_clusters(args, &found, points.count, seconds);
 }
+
+static const struct args_option insight_cluster_options[] = {
+    {.name = "eps",
+     .kind = ARGS_TEXT,
+     .value = "E",
+     .help = "How near is near: Euclidean distance, included (needed)"},
+    {.name = "min-points",
+     .kind = ARGS_NUMBER,
+     .value = "M",
+     .help = "Points that make a place dense, the point itself counted (needed)",
+     .min = 1,
+     .max = INT32_MAX},
+    COMMAND_JSON,
+};
+
+static const struct args_command rows[] = {
+    {.path = "insight cluster",
+     .summary = "Groups points by density (DBSCAN), and says which belong nowhere",
+     .operands = "FILE.csv",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(insight_cluster_options),
+     .run = insight_cluster_run,
+     .about =
+         "A point a line, numbers with commas between, no header. Exact: core points "
+         "and noise are those\nof the definition, labels those of scikit-learn; "
+         "noise is -1. \"seconds\" are the clustering's own,\nwithout reading."},
+};
+const struct command_family insight_commands = {rows, ARRAY_LEN(rows)};

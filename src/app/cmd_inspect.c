@@ -415,7 +415,7 @@ static int inspect_film(const struct args *args, struct film *film,
                : err_fail(ERR_NOMEM, "a report");
 }
 
-int inspect_run(const struct args *args)
+static int inspect_run(const struct args *args)
 {
     static const int codes[] = {ARGS_DONE, ARGS_REVIEW, ARGS_REFUSED};
     const char *path = args_operand(args, 0);
@@ -436,3 +436,27 @@ int inspect_run(const struct args *args)
     }
     return err < 0 ? ARGS_FAILED : codes[verdict];
 }
+
+static const struct args_option inspect_options[] = {
+    {.name = "ranges",
+     .kind = ARGS_NUMBER,
+     .value = "N",
+     .help = "Ranges inspected side by side (by length)",
+     .min = 1,
+     .max = 1000},
+    {.name = "policy", .kind = ARGS_FILE, .value = "FILE", .help = "A policy (YAML)"},
+    COMMAND_JSON,
+};
+
+static const struct args_command rows[] = {
+    {.path = "inspect",
+     .summary = "Says what is in a film and what is wrong with it",
+     .operands = "FILE",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(inspect_options),
+     .run = inspect_run,
+     .about = "Needs no data folder and keeps nothing."},
+};
+const struct command_family inspect_commands = {rows, ARRAY_LEN(rows)};

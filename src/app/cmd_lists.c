@@ -141,7 +141,7 @@ static void title_line(const json_t *t, const char *cells[COLUMNS_MAX], struct b
     cells[4] = text(t, "name");
 }
 
-int titles_run(const struct args *args)
+static int titles_run(const struct args *args)
 {
     static const struct list list = {
         "titles",
@@ -171,7 +171,7 @@ static void delivery_line(const json_t *d, const char *cells[COLUMNS_MAX],
     cells[4] = text(d, "title");
 }
 
-int deliveries_run(const struct args *args)
+static int deliveries_run(const struct args *args)
 {
     static const struct list list = {
         "deliveries",
@@ -271,7 +271,7 @@ static int job_show(const struct args *args)
     return ARGS_DONE;
 }
 
-int jobs_run(const struct args *args)
+static int jobs_run(const struct args *args)
 {
     return args_operand_count(args) > 0 ? job_show(args) : list_run(args, &jobs);
 }
@@ -308,7 +308,7 @@ static void finding_line(const json_t *f, const char *cells[COLUMNS_MAX], struct
     cells[6] = own->data ? own->data : "-";
 }
 
-int findings_run(const struct args *args)
+static int findings_run(const struct args *args)
 {
     static const struct list list = {"findings",
                                      {{"ID", 36},
@@ -342,7 +342,7 @@ static void request_line(const json_t *r, const char *cells[COLUMNS_MAX], struct
     cells[3] = text(r, "title");
 }
 
-int requests_run(const struct args *args)
+static int requests_run(const struct args *args)
 {
     static const struct list list = {
         "requests",
@@ -351,3 +351,86 @@ int requests_run(const struct args *args)
         request_line};
     return list_run(args, &list);
 }
+
+static const struct args_option titles_options[] = {
+    {.name = "search", .kind = ARGS_TEXT, .value = "WORDS", .help = "With these words"},
+    COMMAND_LIMIT,
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_option deliveries_options[] = {
+    {.name = "state",
+     .kind = ARGS_CHOICE,
+     .value = "received|inspected|published|refused|review|failed",
+     .help = "In this state"},
+    COMMAND_LIMIT,
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_option jobs_options[] = {
+    {.name = "subject",
+     .kind = ARGS_TEXT,
+     .value = "SUBJECT",
+     .help = "About this: delivery/ID"},
+    COMMAND_LIMIT,
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_option findings_options[] = {
+    {.name = "subject",
+     .kind = ARGS_TEXT,
+     .value = "SUBJECT",
+     .help = "About this: delivery/ID, or delivery/ for all"},
+    {.name = "kind", .kind = ARGS_TEXT, .value = "KIND", .help = "Of this kind"},
+    {.name = "state",
+     .kind = ARGS_CHOICE,
+     .value = "open|waived|fixed|superseded",
+     .help = "In this state"},
+    COMMAND_LIMIT,
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_option requests_options[] = {
+    {.name = "state",
+     .kind = ARGS_CHOICE,
+     .value = "open|answered|closed",
+     .help = "In this state"},
+    COMMAND_LIMIT,
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_command rows[] = {
+    {.path = "titles",
+     .summary = "Lists titles",
+     .operands = "",
+     COMMAND_OPTIONS(titles_options),
+     .run = titles_run},
+    {.path = "deliveries",
+     .summary = "Lists deliveries",
+     .operands = "",
+     COMMAND_OPTIONS(deliveries_options),
+     .run = deliveries_run},
+    {.path = "jobs",
+     .summary = "Lists jobs, or shows the steps of one",
+     .operands = "[ID]",
+     .operand_kind = ARGS_TEXT,
+     .operands_max = 1,
+     COMMAND_OPTIONS(jobs_options),
+     .run = jobs_run},
+    {.path = "findings",
+     .summary = "Lists what is wrong with what",
+     .operands = "",
+     COMMAND_OPTIONS(findings_options),
+     .run = findings_run},
+    {.path = "requests",
+     .summary = "Lists redelivery requests",
+     .operands = "",
+     COMMAND_OPTIONS(requests_options),
+     .run = requests_run},
+};
+const struct command_family lists_commands = {rows, ARRAY_LEN(rows)};

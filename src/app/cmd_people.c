@@ -123,7 +123,7 @@ static int print_id(const struct args *args, const char *id)
     return ARGS_DONE;
 }
 
-int user_add_run(const struct args *args)
+static int user_add_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     char id[UUID_BYTES];
@@ -148,7 +148,7 @@ static int user_password(const struct args *args, struct store *store)
     return store_commit(&tx);
 }
 
-int user_password_run(const struct args *args)
+static int user_password_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     int err = command_look(args, &store);
@@ -174,7 +174,7 @@ static int user_set(const struct args *args, struct store *store)
     return store_commit(&tx);
 }
 
-int user_set_run(const struct args *args)
+static int user_set_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     if (!args_has(args, "role") && !args_has(args, "plan") &&
@@ -197,7 +197,7 @@ static int user_remove(const struct args *args, struct store *store)
     return store_commit(&tx);
 }
 
-int user_remove_run(const struct args *args)
+static int user_remove_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     int err = command_look(args, &store);
@@ -231,7 +231,7 @@ static void service_url(const char *data_dir, char ret[256])
     }
 }
 
-int user_link_run(const struct args *args)
+static int user_link_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     char token[ACCOUNT_TOKEN_BYTES];
@@ -286,13 +286,13 @@ static int people_run(const struct args *args, const char *name, people_f *list,
     return ARGS_DONE;
 }
 
-int user_list_run(const struct args *args)
+static int user_list_run(const struct args *args)
 {
     static const char *const keys[4] = {"id", "name", "role", "plan"};
     return people_run(args, "users", account_users, keys);
 }
 
-int partner_list_run(const struct args *args)
+static int partner_list_run(const struct args *args)
 {
     static const char *const keys[4] = {"id", "name", "email", NULL};
     return people_run(args, "partners", account_partners, keys);
@@ -308,7 +308,7 @@ static int partner_add(const struct args *args, struct store *store,
     return store_commit(&tx);
 }
 
-int partner_add_run(const struct args *args)
+static int partner_add_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     char id[UUID_BYTES];
@@ -319,3 +319,123 @@ int partner_add_run(const struct args *args)
     err = err < 0 ? err : partner_add(args, store, id);
     return err < 0 ? command_failed(args, err) : print_id(args, id);
 }
+
+static const struct args_option user_add_options[] = {
+    {.name = "role",
+     .kind = ARGS_CHOICE,
+     .value = "viewer|operator|admin|partner|agent",
+     .help = "What they may do (viewer)"},
+    {.name = "password-stdin",
+     .kind = ARGS_NONE,
+     .help = "The password is the first line of stdin"},
+    {.name = "partner",
+     .kind = ARGS_TEXT,
+     .value = "P",
+     .help = "The partner they deliver for (role partner)"},
+    {.name = "plan", .kind = ARGS_TEXT, .value = "ID", .help = "Their plan"},
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_option user_set_options[] = {
+    {.name = "role",
+     .kind = ARGS_CHOICE,
+     .value = "viewer|operator|admin|partner|agent",
+     .help = "What they may do from now on"},
+    {.name = "partner",
+     .kind = ARGS_TEXT,
+     .value = "P",
+     .help = "The partner they deliver for (role partner)"},
+    {.name = "plan", .kind = ARGS_TEXT, .value = "ID", .help = "Their plan"},
+    COMMAND_DATA,
+};
+
+static const struct args_option user_password_options[] = {
+    {.name = "password-stdin",
+     .kind = ARGS_NONE,
+     .help = "The password is the first line of stdin"},
+    COMMAND_DATA,
+};
+
+static const struct args_option user_link_options[] = {
+    {.name = "base-url",
+     .kind = ARGS_TEXT,
+     .value = "URL",
+     .help = "How the service is reached (http://127.0.0.1:8080)"},
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_option partner_add_options[] = {
+    {.name = "email",
+     .kind = ARGS_TEXT,
+     .value = "ADDRESS",
+     .help = "Where redelivery requests go (needed)"},
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_command rows[] = {
+    {.path = "user add",
+     .summary = "Adds a person",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(user_add_options),
+     .run = user_add_run},
+    {.path = "user list",
+     .summary = "Lists people",
+     .operands = "",
+     COMMAND_OPTIONS(command_data_json),
+     .run = user_list_run},
+    {.path = "user set",
+     .summary = "Changes a person's role, plan or partner",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(user_set_options),
+     .run = user_set_run,
+     .about =
+         "Another role or partner signs the person out everywhere; a plan holds from "
+         "the next request on."},
+    {.path = "user remove",
+     .summary = "Removes a person and what their profiles kept",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(command_data_alone),
+     .run = user_remove_run},
+    {.path = "user password",
+     .summary = "Sets a person's password; asks for it at a terminal",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(user_password_options),
+     .run = user_password_run},
+    {.path = "user link",
+     .summary = "Prints a link that signs a person in, once",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(user_link_options),
+     .run = user_link_run},
+    {.path = "partner add",
+     .summary = "Adds a partner who delivers films",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(partner_add_options),
+     .run = partner_add_run},
+    {.path = "partner list",
+     .summary = "Lists partners",
+     .operands = "",
+     COMMAND_OPTIONS(command_data_json),
+     .run = partner_list_run},
+};
+const struct command_family people_commands = {rows, ARRAY_LEN(rows)};

@@ -47,7 +47,7 @@ static int parse_only(const char *path, json_t **ret)
         ret);
 }
 
-int insight_query_run(const struct args *args)
+static int insight_query_run(const struct args *args)
 {
     AUTO(json_free) json_t *report = NULL;
     if (!args_has(args, "parse-only")) {
@@ -72,3 +72,21 @@ int insight_query_run(const struct args *args)
            json_array_size(failed));
     return ARGS_DONE;
 }
+
+static const struct args_option insight_query_options[] = {
+    {.name = "parse-only", .kind = ARGS_NONE, .help = "Only says which can be read"},
+    COMMAND_JSON,
+};
+
+static const struct args_command rows[] = {
+    {.path = "insight query",
+     .summary = "Says which addresses of graphs can be read, and why others cannot",
+     .operands = "FILE",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(insight_query_options),
+     .run = insight_query_run,
+     .about = "A line each: /api/v1/graph?q=… of Atlas. Needs no data."},
+};
+const struct command_family query_commands = {rows, ARRAY_LEN(rows)};

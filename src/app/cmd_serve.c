@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-int serve_run(const struct args *args)
+static int serve_run(const struct args *args)
 {
     const char *smtp = args_text(args, "smtp", getenv("MARQUEE_SMTP"));
     const char *from = getenv("MARQUEE_MAIL_FROM");
@@ -26,3 +26,63 @@ int serve_run(const struct args *args)
     int err = app_serve(&config);
     return err < 0 ? command_failed(args, err) : ARGS_DONE;
 }
+
+static const struct args_option serve_options[] = {
+    {.name = "conf",
+     .kind = ARGS_DIR,
+     .value = "DIR",
+     .help = "clusters.yaml, peers.yaml, alerts.yaml (MARQUEE_CONF, or DATA/conf)"},
+    {.name = "port",
+     .kind = ARGS_NUMBER,
+     .value = "N",
+     .help = "TCP port (8080; 0: any that is free)",
+     .min = 0,
+     .max = 65535},
+    {.name = "bind",
+     .kind = ARGS_TEXT,
+     .value = "ADDRESS",
+     .help = "Where to listen (127.0.0.1)"},
+    {.name = "ui", .kind = ARGS_DIR, .value = "DIR", .help = "The built pages"},
+    {.name = "base-url",
+     .kind = ARGS_TEXT,
+     .value = "URL",
+     .help = "How others reach this service, for mails"},
+    {.name = "smtp",
+     .kind = ARGS_TEXT,
+     .value = "URL",
+     .help = "Where mail goes: smtp://HOST:25 (MARQUEE_SMTP)"},
+    COMMAND_METER,
+    {.name = "series-udp",
+     .kind = ARGS_TEXT,
+     .value = "ADDRESS",
+     .help = "Takes spectatord lines there: 1234 (on 127.0.0.1) or IP:PORT "
+             "(MARQUEE_SERIES_UDP)"},
+    {.name = "scrape",
+     .kind = ARGS_FILE,
+     .value = "FILE",
+     .help = "Fetches the series of these targets (YAML)"},
+    {.name = "series-step",
+     .kind = ARGS_NUMBER,
+     .value = "SECONDS",
+     .help = "The step of series (60)",
+     .min = 1,
+     .max = 3600},
+    {.name = "mail-from",
+     .kind = ARGS_TEXT,
+     .value = "ADDRESS",
+     .help = "Who mail is from (MARQUEE_MAIL_FROM)"},
+    COMMAND_SLOTS,
+    COMMAND_DATA,
+};
+
+static const struct args_command rows[] = {
+    {.path = "serve",
+     .summary = "Runs the service: pages, streams, and the work on deliveries",
+     .operands = "",
+     COMMAND_OPTIONS(serve_options),
+     .run = serve_run,
+     .about =
+         "Until SIGINT or SIGTERM. Mail needs --smtp; its user and password come from "
+         "MARQUEE_SMTP_USER and\nMARQUEE_SMTP_PASSWORD."},
+};
+const struct command_family serve_commands = {rows, ARRAY_LEN(rows)};

@@ -136,7 +136,7 @@ static void related_print(const json_t *json)
     }
 }
 
-int insight_related_run(const struct args *args)
+static int insight_related_run(const struct args *args)
 {
     AUTO(json_free) json_t *json = NULL;
     if (!args_has(args, "target")) {
@@ -200,7 +200,7 @@ static int find_anomalies(const struct args *args, json_t **ret)
                      ret);
 }
 
-int insight_anomalies_run(const struct args *args)
+static int insight_anomalies_run(const struct args *args)
 {
     AUTO(json_free) json_t *json = NULL;
     int err = find_anomalies(args, &json);
@@ -224,3 +224,58 @@ int insight_anomalies_run(const struct args *args)
     }
     return ARGS_DONE;
 }
+
+static const struct args_option insight_related_options[] = {
+    {.name = "target",
+     .kind = ARGS_TEXT,
+     .value = "SERIES",
+     .help = "What changed: a column of FILE, or a stack expression (needed)"},
+    {.name = "at",
+     .kind = ARGS_TEXT,
+     .value = "T",
+     .help = "When: ISO 8601, ms since 1970, or a row (its latest change)"},
+    {.name = "candidates",
+     .kind = ARGS_TEXT,
+     .value = "EXPR",
+     .help = "Which series are compared (all)"},
+    COMMAND_LIMIT,
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_option insight_anomalies_options[] = {
+    COMMAND_COLUMN,
+    {.name = "season",
+     .kind = ARGS_NUMBER,
+     .value = "N",
+     .help = "Values a day (by the times; without any 288)",
+     .min = 4,
+     .max = 100000},
+    COMMAND_JSON,
+};
+
+static const struct args_command rows[] = {
+    {.path = "insight related",
+     .summary = "Says what else changed when a series did",
+     .operands = "[FILE]",
+     .operand_kind = ARGS_FILE,
+     .operands_max = 1,
+     COMMAND_OPTIONS(insight_related_options),
+     .run = insight_related_run,
+     .about =
+         "FILE is CSV with names in its first line. Without it the series of the data "
+         "folder are asked; a running\nservice is asked by /api/v1/insight/related. "
+         "A positive lag: it changed before the target."},
+    {.path = "insight anomalies",
+     .summary = "Says which values are unlike all at their time of day",
+     .operands = "FILE",
+     .operand_kind = ARGS_FILE,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(insight_anomalies_options),
+     .run = insight_anomalies_run,
+     .about =
+         "time,value, or a number a line. Value by value without looking ahead; nothing "
+         "is said of the first two\ndays."},
+};
+const struct command_family signals_commands = {rows, ARRAY_LEN(rows)};

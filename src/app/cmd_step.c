@@ -15,7 +15,7 @@ static void no_core(void)
     (void)setrlimit(RLIMIT_CORE, &none);
 }
 
-int step_run(const struct args *args)
+static int step_run(const struct args *args)
 {
     const char *data = args_text(args, "data", NULL), *dir = args_text(args, "dir", NULL);
     if (!data || !dir) {
@@ -25,7 +25,7 @@ int step_run(const struct args *args)
     return flow_step_main(ingest_step_types, ingest_step_type_count, data, dir);
 }
 
-int frame_run(const struct args *args)
+static int frame_run(const struct args *args)
 {
     int64_t frame = 0, width = 0;
     no_core();
@@ -37,3 +37,26 @@ int frame_run(const struct args *args)
                                        frame, (int)width, STDOUT_FILENO);
     return err < 0 ? command_failed(args, err) : ARGS_DONE;
 }
+
+static const struct args_option step_options[] = {
+    COMMAND_DATA,
+    {.name = "dir", .kind = ARGS_DIR, .value = "DIR", .help = "The step's folder"},
+};
+
+static const struct args_command rows[] = {
+    {.path = "step",
+     .summary = "One step of a job",
+     .operands = "",
+     COMMAND_OPTIONS(step_options),
+     .run = step_run,
+     .hidden = true},
+    {.path = "frame",
+     .summary = "The picture of one frame",
+     .operands = "DATA FILM REPORT TIMELINE FRAME WIDTH",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 6,
+     .operands_max = 6,
+     .run = frame_run,
+     .hidden = true},
+};
+const struct command_family step_commands = {rows, ARRAY_LEN(rows)};

@@ -30,7 +30,7 @@ static int print_collected(const struct args *args, const struct ingest_collecte
                : command_print(json);
 }
 
-int store_collect_run(const struct args *args)
+static int store_collect_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     struct ingest_retention keep = ingest_retention_usual;
@@ -78,7 +78,7 @@ static int print_checked(struct complaints *c, const struct store_checked *made)
     return said && !made->bad ? ARGS_DONE : ARGS_FAILED;
 }
 
-int store_check_run(const struct args *args)
+static int store_check_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     AUTO(json_free) json_t *list = json_array();
@@ -95,3 +95,38 @@ int store_check_run(const struct args *args)
     packages.bad += blobs.bad;
     return print_checked(&c, &packages);
 }
+
+static const struct args_option store_collect_options[] = {
+    {.name = "dry-run", .kind = ARGS_NONE, .help = "Only say what would be removed"},
+    {.name = "keep-days",
+     .kind = ARGS_NUMBER,
+     .value = "N",
+     .help = "Keep what steps made for so long after their job (7)",
+     .min = 0,
+     .max = 36500},
+    COMMAND_DATA,
+    COMMAND_JSON,
+};
+
+static const struct args_command rows[] = {
+    {.path = "store check",
+     .summary = "Reads all that is kept, and says what the disk forgot",
+     .operands = "",
+     COMMAND_OPTIONS(command_data_json),
+     .run = store_check_run,
+     .about =
+         "Every blob and every file of a published film is compared with its hash. "
+         "Ends with 1\nwhere something is damaged or gone: bring it back from a copy, "
+         "or deliver the film anew."},
+    {.path = "store collect",
+     .summary = "Removes what the data folder no longer needs",
+     .operands = "",
+     COMMAND_OPTIONS(store_collect_options),
+     .run = store_collect_run,
+     .about = "What steps made, a week after the last job that wanted it; packages, a "
+              "week after "
+              "their title plays\nanother; logs after a month. Films, reports and what "
+              "is played "
+              "stay. A service does this every hour."},
+};
+const struct command_family store_commands = {rows, ARRAY_LEN(rows)};

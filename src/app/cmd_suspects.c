@@ -160,7 +160,7 @@ static void tell(const json_t *looks)
     }
 }
 
-int insight_suspects_run(const struct args *args)
+static int insight_suspects_run(const struct args *args)
 {
     struct times times;
     AUTO(json_free) json_t *looks = json_array(), *all = NULL;
@@ -257,7 +257,7 @@ static int tune_all(const struct args *args, const struct times *t, json_t *clus
     return 0;
 }
 
-int insight_tune_run(const struct args *args)
+static int insight_tune_run(const struct args *args)
 {
     struct times times;
     AUTO(json_free) json_t *clusters = json_array(), *all = NULL;
@@ -289,3 +289,62 @@ int insight_tune_run(const struct args *args)
     }
     return ARGS_DONE;
 }
+
+#define PEERS_OPTIONS                                                             \
+    {.name = "config",                                                            \
+     .kind = ARGS_FILE,                                                           \
+     .value = "FILE",                                                             \
+     .help = "Which clusters, by which metrics (YAML, needed; conf/peers.yaml)"}, \
+        {.name = "cluster",                                                       \
+         .kind = ARGS_TEXT,                                                       \
+         .value = "NAME",                                                         \
+         .help = "Only this cluster"},                                            \
+        {.name = "at",                                                            \
+         .kind = ARGS_TEXT,                                                       \
+         .value = "TIME",                                                         \
+         .help = "When the last window ends (a minute ago): ISO 8601, or ms"},    \
+        {.name = "from",                                                          \
+         .kind = ARGS_TEXT,                                                       \
+         .value = "TIME",                                                         \
+         .help = "Looks from then on, too"},                                      \
+        {.name = "every",                                                         \
+         .kind = ARGS_NUMBER,                                                     \
+         .value = "S",                                                            \
+         .help = "A look each so many seconds (60)",                              \
+         .min = 1,                                                                \
+         .max = 86400},                                                           \
+    {                                                                             \
+        .name = "store-step", .kind = ARGS_NUMBER, .value = "S",                  \
+        .help = "The step of the series that are kept, seconds (60)", .min = 1,   \
+        .max = 86400                                                              \
+    }
+static const struct args_option insight_suspects_options[] = {PEERS_OPTIONS, COMMAND_DATA,
+                                                              COMMAND_JSON};
+
+static const struct args_option insight_tune_options[] = {PEERS_OPTIONS,
+                                                          {.name = "seed",
+                                                           .kind = ARGS_NUMBER,
+                                                           .value = "N",
+                                                           .help = "Of the search (1)",
+                                                           .min = 1,
+                                                           .max = INT32_MAX},
+                                                          COMMAND_DATA,
+                                                          COMMAND_JSON};
+
+static const struct args_command rows[] = {
+    {.path = "insight suspects",
+     .summary = "Finds servers that are unlike their peers, and says by what",
+     .operands = "",
+     COMMAND_OPTIONS(insight_suspects_options),
+     .run = insight_suspects_run,
+     .about = "Reads the series of a data folder that no service holds. The same times "
+              "give the same suspects:\nany decision can be looked at again."},
+    {.path = "insight tune",
+     .summary = "Finds eps and min_points for the number of outliers that is expected",
+     .operands = "",
+     COMMAND_OPTIONS(insight_tune_options),
+     .run = insight_tune_run,
+     .about = "By simulated annealing over the windows of --from to --at; the cluster's "
+              "expected_percent says\nhow many outliers there should be."},
+};
+const struct command_family suspects_commands = {rows, ARRAY_LEN(rows)};

@@ -15,7 +15,7 @@ static int token_add(struct store *store, const char *name,
     return store_commit(&tx);
 }
 
-int telemetry_token_add_run(const struct args *args)
+static int telemetry_token_add_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     AUTO(json_free) json_t *json = NULL;
@@ -46,7 +46,7 @@ static int token_remove(struct store *store, const char *name)
     return store_commit(&tx);
 }
 
-int telemetry_token_remove_run(const struct args *args)
+static int telemetry_token_remove_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     int err = command_look(args, &store);
@@ -61,7 +61,7 @@ static int token_list(struct store *store, json_t **ret)
     return telemetry_token_list(tx, ret);
 }
 
-int telemetry_token_list_run(const struct args *args)
+static int telemetry_token_list_run(const struct args *args)
 {
     AUTO(store_close) struct store *store = NULL;
     AUTO(json_free) json_t *list = NULL, *json = NULL;
@@ -83,3 +83,31 @@ int telemetry_token_list_run(const struct args *args)
     }
     return ARGS_DONE;
 }
+
+static const struct args_command rows[] = {
+    {.path = "telemetry token add",
+     .summary = "Makes a token by which another machine may send series",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(command_data_json),
+     .run = telemetry_token_add_run,
+     .about =
+         "It is shown once, and goes into Authorization: Bearer, or is the password of "
+         "whatever user."},
+    {.path = "telemetry token list",
+     .summary = "Lists who has a token for series",
+     .operands = "",
+     COMMAND_OPTIONS(command_data_json),
+     .run = telemetry_token_list_run},
+    {.path = "telemetry token remove",
+     .summary = "Takes a token back",
+     .operands = "NAME",
+     .operand_kind = ARGS_TEXT,
+     .operands_min = 1,
+     .operands_max = 1,
+     COMMAND_OPTIONS(command_data_alone),
+     .run = telemetry_token_remove_run},
+};
+const struct command_family telemetry_commands = {rows, ARRAY_LEN(rows)};

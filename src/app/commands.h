@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What the commands (cmd_*.c) share. Each `…_run` is an entry of main.c's table.
+// What the commands (cmd_*.c) share.
 #ifndef APP_COMMANDS_H
 #define APP_COMMANDS_H
 
@@ -8,17 +8,69 @@
 #include "app/args.h"
 #include "store/store.h"
 
-args_run_f inspect_run, ingest_run, serve_run, titles_run, jobs_run, findings_run,
-    findings_waive_run, findings_reopen_run, deliveries_run, again_run, requests_run,
-    user_add_run, user_list_run, user_link_run, user_password_run, user_set_run,
-    user_remove_run, partner_add_run, partner_list_run, store_collect_run,
-    insight_cluster_run, insight_suspects_run, insight_tune_run, store_check_run,
-    doctor_run, step_run, frame_run, audit_verify_run, audit_list_run, actions_list_run,
-    actions_approve_run, actions_refuse_run, actions_undo_run, actions_check_run,
-    alerts_list_run, alerts_ack_run, alerts_silence_run, alerts_check_run;
-args_run_f telemetry_token_add_run, telemetry_token_list_run, telemetry_token_remove_run;
-args_run_f insight_changes_run, insight_canary_run, insight_query_run,
-    insight_related_run, insight_anomalies_run;
+// The table of commands, in the order of --help: each family's rows stand at the end of its cmd_*.c, as
+// `NAME_commands`, and main.c joins them.
+#define COMMAND_FAMILIES(X) \
+    X(ingest)               \
+    X(inspect)              \
+    X(serve)                \
+    X(lists)                \
+    X(decide)               \
+    X(people)               \
+    X(telemetry)            \
+    X(store)                \
+    X(suspects)             \
+    X(query)                \
+    X(change)               \
+    X(signals)              \
+    X(insight)              \
+    X(act)                  \
+    X(audit)                \
+    X(doctor)               \
+    X(docs)                 \
+    X(step)
+
+struct command_family {
+    const struct args_command *rows;
+    size_t count;
+};
+#define COMMAND_DECLARE(name) extern const struct command_family name##_commands;
+COMMAND_FAMILIES(COMMAND_DECLARE)
+#undef COMMAND_DECLARE
+
+// Options that many commands have.
+#define COMMAND_DATA                                      \
+    {                                                     \
+        .name = "data", .kind = ARGS_DIR, .value = "DIR", \
+        .help = "The data folder (MARQUEE_DATA, or data)" \
+    }
+#define COMMAND_JSON                                                           \
+    {                                                                          \
+        .name = "json", .kind = ARGS_NONE, .help = "One JSON object on stdout" \
+    }
+#define COMMAND_LIMIT                                                                  \
+    {                                                                                  \
+        .name = "limit", .kind = ARGS_NUMBER, .value = "N", .help = "At most so many", \
+        .min = 1, .max = 1000                                                          \
+    }
+#define COMMAND_METER                                                                  \
+    {                                                                                  \
+        .name = "meter", .kind = ARGS_TEXT, .value = "ADDRESS",                        \
+        .help =                                                                        \
+            "Where telemetry goes: udp://127.0.0.1:1234, unix:///PATH (MARQUEE_METER)" \
+    }
+#define COMMAND_SLOTS                                               \
+    {                                                               \
+        .name = "slots", .kind = ARGS_NUMBER, .value = "N",         \
+        .help = "Steps at once (one a core)", .min = 1, .max = 1024 \
+    }
+#define COMMAND_COLUMN                                        \
+    {                                                         \
+        .name = "column", .kind = ARGS_TEXT, .value = "NAME", \
+        .help = "The column that is meant, of several"        \
+    }
+#define COMMAND_OPTIONS(list) .options = (list), .option_count = ARRAY_LEN(list)
+extern const struct args_option command_data_alone[1], command_data_json[2];
 
 // --data, MARQUEE_DATA, or "data" in the present folder.
 const char *command_data_dir(const struct args *);
