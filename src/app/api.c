@@ -372,6 +372,36 @@ int api_id(struct http_request *req, const char **ret)
     return 0;
 }
 
+int api_read(struct api *api, struct http_request *req, struct http_response *res,
+             api_read_f *read)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(json_free) json_t *json = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    TRY(read(tx, id, &json));
+    return http_json(res, 200, TAKE(json));
+}
+
+int api_change(struct api *api, struct http_request *req, struct http_response *res,
+               api_change_f *change)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(change(tx, id, api_actor(req)));
+    TRY(api_commit(api, &tx));
+    return api_done(res);
+}
+
+int api_series_kept(const struct api *api)
+{
+    FAIL_IF(!api->series, ERR_NOT_FOUND, "this service keeps no series");
+    return 0;
+}
+
 int api_viewer(struct http_request *req, struct store_tx *tx, struct catalog_viewer *ret)
 {
     const struct api_caller *caller = api_caller(req);

@@ -102,6 +102,15 @@ int api_wrap(struct http_response *, const char *name, json_t *value);
 int api_limit(struct http_request *, int otherwise, int *ret);
 // The path's {id}, which is a UUID; ERR_NOT_FOUND otherwise.
 int api_id(struct http_request *, const char **ret);
+// Answers with what `read` gives of the path's {id}.
+typedef int api_read_f(struct store_tx *, const char *id, json_t **ret);
+int api_read(struct api *, struct http_request *, struct http_response *, api_read_f *);
+// Changes what the path's {id} names, in a transaction of its own: 204.
+typedef int api_change_f(struct store_tx *, const char *id, const char *actor);
+int api_change(struct api *, struct http_request *, struct http_response *,
+               api_change_f *);
+// ERR_NOT_FOUND: this service keeps no series.
+int api_series_kept(const struct api *);
 // A whole number of the path or the query.
 int api_number(const char *text, int64_t min, int64_t max, int64_t *ret);
 

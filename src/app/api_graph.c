@@ -9,12 +9,6 @@
 
 enum { TAGS_MAX = 1000 };
 
-static int series_are_kept(const struct api *api)
-{
-    FAIL_IF(!api->series, ERR_NOT_FOUND, "this service keeps no series");
-    return 0;
-}
-
 // --- graphs ---------------------------------------------------------------------------------------
 
 // Where a picture is asked for, the reason is one, too, so that it is read where the graph would stand.
@@ -39,7 +33,7 @@ int api_graph_get(struct http_request *req, struct http_response *res, void *use
     struct api *api = user;
     AUTO(buf_free) struct buf out = {0};
     const struct telemetry_graph *graph = NULL;
-    TRY(series_are_kept(api));
+    TRY(api_series_kept(api));
     http_hint(
         res,
         "A question begins with name,NAME,:eq; docs/rooms/telemetry.md lists the words.");
@@ -101,12 +95,13 @@ static int answer_names(struct http_request *req, struct http_response *res,
     return 0;
 }
 
-static int read_limit(struct http_request *req, size_t *ret)
+static int read_page(struct http_request *req, struct telemetry_page *ret)
 {
     const char *text = http_request_query(req, "limit");
     int64_t limit = TAGS_MAX;
     TRY(text ? api_number(text, 1, TAGS_MAX, &limit) : 0);
-    *ret = (size_t)limit;
+    *ret = (struct telemetry_page){.after = http_request_query(req, "offset"),
+                                   .limit = (size_t)limit};
     return 0;
 }
 
@@ -115,12 +110,11 @@ int api_tags_list(struct http_request *req, struct http_response *res, void *use
     struct api *api = user;
     const struct telemetry_match *match;
     struct telemetry_names names;
-    size_t limit;
-    TRY(series_are_kept(api));
+    struct telemetry_page page;
+    TRY(api_series_kept(api));
     TRY(read_match(req, &match));
-    TRY(read_limit(req, &limit));
-    TRY(telemetry_keys(api->series, match, http_request_query(req, "offset"), limit,
-                       http_request_arena(req), &names));
+    TRY(read_page(req, &page));
+    TRY(telemetry_keys(api->series, match, &page, http_request_arena(req), &names));
     return answer_names(req, res, &names);
 }
 
@@ -129,12 +123,11 @@ int api_tags_get(struct http_request *req, struct http_response *res, void *user
     struct api *api = user;
     const struct telemetry_match *match;
     struct telemetry_names names;
-    size_t limit;
-    TRY(series_are_kept(api));
+    struct telemetry_page page;
+    TRY(api_series_kept(api));
     TRY(read_match(req, &match));
-    TRY(read_limit(req, &limit));
-    TRY(telemetry_values(api->series, match, http_request_param(req, "key"),
-                         http_request_query(req, "offset"), limit,
+    TRY(read_page(req, &page));
+    TRY(telemetry_values(api->series, match, http_request_param(req, "key"), &page,
                          http_request_arena(req), &names));
     return answer_names(req, res, &names);
 }

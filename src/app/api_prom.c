@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The part of Prometheus' HTTP API that dashboards ask, under /prometheus: query, query_range, labels,
-// label values, series. https://prometheus.io/docs/prometheus/latest/querying/api/ Values stand on the
-// store's grid: a step finer than its own becomes its own.
+// label values. https://prometheus.io/docs/prometheus/latest/querying/api/ Values stand on the store's grid:
+// a step finer than its own becomes its own.
 #include "app/api.h"
 
 #include <math.h>
@@ -11,9 +11,15 @@
 #include <string.h>
 
 enum {
-    POINTS_MAX = 11000,
+    POINTS_MAX = 11000, // of a line, as Prometheus has it
     NAMES_MAX = 10000
-}; // as many points as Prometheus answers at most
+};
+#define STEP_MAX_MS INT64_C(1000000000000)
+
+// What lines have: a value at one moment, or values over a range.
+enum result { RESULT_VECTOR, RESULT_MATRIX };
+
+static const struct telemetry_page all_names = {.limit = NAMES_MAX};
 
 // Parameters come in the address or in a form's body (POST).
 static int parameter(struct http_request *req, const char *name, const char **ret)
@@ -66,6 +72,7 @@ static int parse_step(const char *text, int64_t *ret_ms)
             FAIL_IF(end == at || unit == 0 || n > 1000000000, ERR_INVALID,
                     "'%s' is no duration", text);
             sum += (int64_t)n * unit;
+            FAIL_IF(sum > STEP_MAX_MS, ERR_LIMIT, "a step of '%s' is too long", text);
             at = end + letters;
         }
     }
@@ -149,12 +156,12 @@ static void write_point(struct json_out *o, int64_t at_ms, double value)
 }
 
 static void write_line(struct json_out *o, const struct telemetry_line *line,
-                       const struct telemetry_span *span, bool is_range)
+                       const struct telemetry_span *span, enum result result)
 {
     json_out_object(o);
     write_metric(o, &line->tags);
-    json_out_key(o, is_range ? "values" : "value");
-    if (is_range) {
+    json_out_key(o, result == RESULT_MATRIX ? "values" : "value");
+    if (result == RESULT_MATRIX) {
         json_out_array(o);
     }
     for (size_t i = 0; i < span->count; i++) {
@@ -162,7 +169,7 @@ static void write_line(struct json_out *o, const struct telemetry_line *line,
             write_point(o, span->start_ms + (int64_t)i * span->step_ms, line->values[i]);
         }
     }
-    if (is_range) {
+    if (result == RESULT_MATRIX) {
         json_out_end(o);
     }
     json_out_end(o);
@@ -227,19 +234,18 @@ static int evaluate(struct api *api, struct http_request *req,
 }
 
 static int answer_lines(struct http_response *res, const struct telemetry_answer *a,
-                        const char *type)
+                        enum result result)
 {
     AUTO(buf_free) struct buf out = {0};
     struct json_out o = begin_success(&out);
-    bool is_range = strcmp(type, "matrix") == 0;
     json_out_object(&o);
     json_out_key(&o, "resultType");
-    json_out_cstr(&o, type);
+    json_out_cstr(&o, result == RESULT_MATRIX ? "matrix" : "vector");
     json_out_key(&o, "result");
     json_out_array(&o);
     for (size_t i = 0; i < a->count; i++) {
         if (has_value(&a->lines[i], a->span.count)) {
-            write_line(&o, &a->lines[i], &a->span, is_range);
+            write_line(&o, &a->lines[i], &a->span, result);
         }
     }
     json_out_end(&o);
@@ -247,27 +253,27 @@ static int answer_lines(struct http_response *res, const struct telemetry_answer
     return send(res, &o);
 }
 
-static int query_as(struct api *api, struct http_request *req, struct http_response *res,
-                    int (*span_of)(struct http_request *, int64_t,
-                                   struct telemetry_span *),
-                    const char *type)
+static int query(struct api *api, struct http_request *req, struct http_response *res,
+                 enum result result)
 {
     struct telemetry_span span;
     struct telemetry_answer answer;
-    FAIL_IF(!api->series, ERR_NOT_FOUND, "this service keeps no series");
-    int err = span_of(req, telemetry_step_ms(api->series), &span);
+    TRY(api_series_kept(api));
+    int64_t step_ms = telemetry_step_ms(api->series);
+    int err = result == RESULT_MATRIX ? range_of(req, step_ms, &span)
+                                      : instant_of(req, step_ms, &span);
     err = err == 0 ? evaluate(api, req, &span, &answer) : err;
-    return err < 0 ? answer_error(res, err) : answer_lines(res, &answer, type);
+    return err < 0 ? answer_error(res, err) : answer_lines(res, &answer, result);
 }
 
 int api_prom_query(struct http_request *req, struct http_response *res, void *user)
 {
-    return query_as(user, req, res, instant_of, "vector");
+    return query(user, req, res, RESULT_VECTOR);
 }
 
 int api_prom_range(struct http_request *req, struct http_response *res, void *user)
 {
-    return query_as(user, req, res, range_of, "matrix");
+    return query(user, req, res, RESULT_MATRIX);
 }
 
 // --- labels ---------------------------------------------------------------------------------------
@@ -303,13 +309,12 @@ int api_prom_labels(struct http_request *req, struct http_response *res, void *u
     struct api *api = user;
     const struct telemetry_match *match;
     struct telemetry_names names;
-    FAIL_IF(!api->series, ERR_NOT_FOUND, "this service keeps no series");
+    TRY(api_series_kept(api));
     int err = read_match(req, &match);
     if (err < 0) {
         return answer_error(res, err);
     }
-    TRY(telemetry_keys(api->series, match, NULL, NAMES_MAX, http_request_arena(req),
-                       &names));
+    TRY(telemetry_keys(api->series, match, &all_names, http_request_arena(req), &names));
     return answer_names(res, &names);
 }
 
@@ -319,13 +324,13 @@ int api_prom_values(struct http_request *req, struct http_response *res, void *u
     const struct telemetry_match *match;
     struct telemetry_names names;
     const char *label = http_request_param(req, "label");
-    FAIL_IF(!api->series, ERR_NOT_FOUND, "this service keeps no series");
+    TRY(api_series_kept(api));
     int err = read_match(req, &match);
     if (err < 0) {
         return answer_error(res, err);
     }
     TRY(telemetry_values(api->series, match,
-                         strcmp(label, "__name__") == 0 ? "name" : label, NULL, NAMES_MAX,
+                         strcmp(label, "__name__") == 0 ? "name" : label, &all_names,
                          http_request_arena(req), &names));
     return answer_names(res, &names);
 }

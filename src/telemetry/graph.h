@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // A graph that somebody asked for, as the reader of its address (graph_parse.c) leaves it for those who
-// write it (write_json.c, write_csv.c, draw*.c). https://netflix.github.io/atlas-docs/api/graph/graph/
+// write it (graph_write.c, draw*.c). https://netflix.github.io/atlas-docs/api/graph/graph/
 #ifndef TELEMETRY_GRAPH_H
 #define TELEMETRY_GRAPH_H
 
@@ -53,8 +53,8 @@ struct telemetry_graph {
     const char *title;   // NULL: none
     const char *palette; // "armytage", "reds", "colors:f00,00f", …
     const char *vision;  // "normal", "protanopia", …: how the picture would be seen
-    const char *
-        order_by; // "legend", "min", "max", "avg", "count", "total", "last"; NULL: as asked
+    // "legend", "min", "max", "avg", "count", "total", "last"; NULL: as asked
+    const char *order_by;
     bool is_descending;
     struct graph_axis axes[GRAPH_AXES];
 };

@@ -58,14 +58,11 @@ size_t index_set_size(const struct index_set *);
 // ERR_INVALID: an expression that cannot be read; ERR_LIMIT: one that is too hard, or nests too deep.
 // `match` NULL: all. Takes the lock in short pieces.
 int index_match(struct index *, const struct telemetry_match *, struct index_set *ret);
-// Keys, or the values of `key`, of the series in the set: sorted, behind `after`, at most `limit`.
-struct index_page {
-    const char *after;
-    size_t limit;
-};
-int index_keys(struct index *, const struct index_set *, const struct index_page *,
+// Keys, or the values of `key`, of the series in the set.
+int index_keys(struct index *, const struct index_set *, const struct telemetry_page *,
                struct arena *, struct telemetry_names *ret);
 int index_values(struct index *, const struct index_set *, const char *key,
-                 const struct index_page *, struct arena *, struct telemetry_names *ret);
+                 const struct telemetry_page *, struct arena *,
+                 struct telemetry_names *ret);
 
 #endif

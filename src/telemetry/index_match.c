@@ -269,7 +269,7 @@ static int by_text(const void *a, const void *b)
 
 typedef VEC(struct str) texts;
 
-static int cut_page(texts *all, const struct index_page *page, struct arena *arena,
+static int cut_page(texts *all, const struct telemetry_page *page, struct arena *arena,
                     struct telemetry_names *ret)
 {
     if (all->len > 0) {
@@ -303,7 +303,7 @@ static bool key_meets(const struct index *ix, const struct index_key *k,
 }
 
 int index_keys(struct index *ix, const struct index_set *set,
-               const struct index_page *page, struct arena *arena,
+               const struct telemetry_page *page, struct arena *arena,
                struct telemetry_names *ret)
 {
     texts all = {0};
@@ -323,7 +323,7 @@ int index_keys(struct index *ix, const struct index_set *set,
 }
 
 int index_values(struct index *ix, const struct index_set *set, const char *key,
-                 const struct index_page *page, struct arena *arena,
+                 const struct telemetry_page *page, struct arena *arena,
                  struct telemetry_names *ret)
 {
     texts all = {0};

@@ -49,7 +49,7 @@ int telemetry_stack_parse(struct str text, struct arena *,
 // Which series are meant, of a text that is a query alone: "name,sps,:eq,nf.app,www,:eq,:and".
 int telemetry_match_parse(struct str text, struct arena *,
                           const struct telemetry_match **ret);
-// `instant_ms`: what "now" is; a question over a range is evaluated at each step of the span.
+// ERR_INVALID with the place. It is evaluated at each step of the span.
 int telemetry_promql_parse(struct str text, struct arena *,
                            const struct telemetry_expr **ret);
 // Which series a PromQL selector means; ERR_INVALID for anything but one.

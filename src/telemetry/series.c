@@ -323,23 +323,21 @@ int telemetry_settle(struct telemetry *t, int64_t until_ms)
 // --- names and numbers ------------------------------------------------------------------------------
 
 int telemetry_keys(struct telemetry *t, const struct telemetry_match *match,
-                   const char *after, size_t limit, struct arena *arena,
+                   const struct telemetry_page *page, struct arena *arena,
                    struct telemetry_names *ret)
 {
     AUTO(index_set_free) struct index_set set = {0};
     TRY(index_match(t->index, match, &set));
-    const struct index_page page = {.after = after, .limit = limit};
-    return index_keys(t->index, &set, &page, arena, ret);
+    return index_keys(t->index, &set, page, arena, ret);
 }
 
 int telemetry_values(struct telemetry *t, const struct telemetry_match *match,
-                     const char *key, const char *after, size_t limit,
+                     const char *key, const struct telemetry_page *page,
                      struct arena *arena, struct telemetry_names *ret)
 {
     AUTO(index_set_free) struct index_set set = {0};
     TRY(index_match(t->index, match, &set));
-    const struct index_page page = {.after = after, .limit = limit};
-    return index_values(t->index, &set, key, &page, arena, ret);
+    return index_values(t->index, &set, key, page, arena, ret);
 }
 
 struct telemetry_stats telemetry_stats(struct telemetry *t)

@@ -143,17 +143,21 @@ typedef int telemetry_visit_f(void *user, const struct telemetry_view *);
 int telemetry_scan(struct telemetry *, const struct telemetry_match *,
                    const struct telemetry_span *, telemetry_visit_f *, void *user);
 
-// Keys, or the values of `key`, of the series that fit, sorted, those behind `after` (NULL: all), at most
-// `limit`. Texts are the arena's. *ret_more: there are others behind them.
-struct telemetry_names {
-    const struct str *list;
-    size_t count;
-    bool more;
+struct telemetry_page {
+    const char *after; // names behind it; NULL: from the first
+    size_t limit;
 };
-int telemetry_keys(struct telemetry *, const struct telemetry_match *, const char *after,
-                   size_t limit, struct arena *, struct telemetry_names *ret);
+struct telemetry_names {
+    const struct str *list; // sorted; texts are the arena's
+    size_t count;
+    bool more; // there are others behind them
+};
+// Keys, or the values of `key`, of the series that fit (NULL: all).
+int telemetry_keys(struct telemetry *, const struct telemetry_match *,
+                   const struct telemetry_page *, struct arena *,
+                   struct telemetry_names *ret);
 int telemetry_values(struct telemetry *, const struct telemetry_match *, const char *key,
-                     const char *after, size_t limit, struct arena *,
+                     const struct telemetry_page *, struct arena *,
                      struct telemetry_names *ret);
 
 struct telemetry_stats {

@@ -500,23 +500,25 @@ static void names_are_listed_in_pages(void **state)
         .op = TELEMETRY_MATCH_IN, .key = STR("name"), .values = &odd, .value_count = 1};
     char after[16] = "";
     int seen = 0;
-    struct telemetry_names page = {.more = true};
-    while (page.more) {
-        assert_int_equal(telemetry_values(w.store, &match, "node", seen ? after : NULL, 7,
-                                          arena, &page),
+    struct telemetry_page page = {.limit = 7};
+    struct telemetry_names names = {.more = true};
+    for (; names.more; page.after = after) {
+        assert_int_equal(telemetry_values(w.store, &match, "node", &page, arena, &names),
                          0);
-        for (size_t i = 0; i < page.count; i++, seen++) {
+        for (size_t i = 0; i < names.count; i++, seen++) {
             char want[16];
             snprintf(want, sizeof want, "i-%02d", 2 * seen + 1);
-            assert_true(str_eq_c(page.list[i], want));
+            assert_true(str_eq_c(names.list[i], want));
             snprintf(after, sizeof after, "%s", want);
         }
     }
     assert_int_equal(seen, 50);
-    assert_int_equal(telemetry_keys(w.store, NULL, NULL, 1, arena, &page), 0);
-    assert_true(page.count == 1 && page.more && str_eq_c(page.list[0], "name"));
-    assert_int_equal(telemetry_keys(w.store, NULL, "name", 9, arena, &page), 0);
-    assert_true(page.count == 1 && !page.more && str_eq_c(page.list[0], "node"));
+    page = (struct telemetry_page){.limit = 1};
+    assert_int_equal(telemetry_keys(w.store, NULL, &page, arena, &names), 0);
+    assert_true(names.count == 1 && names.more && str_eq_c(names.list[0], "name"));
+    page = (struct telemetry_page){.after = "name", .limit = 9};
+    assert_int_equal(telemetry_keys(w.store, NULL, &page, arena, &names), 0);
+    assert_true(names.count == 1 && !names.more && str_eq_c(names.list[0], "node"));
     world_end(&w);
 }
 

@@ -108,7 +108,8 @@ static int read_all(struct world *w)
     const struct telemetry_span span = {BASE + STEP, STEP, STEPS, TELEMETRY_CF_AVG};
     TRY(arena_new(&arena));
     TRY(telemetry_scan(w->store, &match, &span, look, w));
-    return telemetry_values(w->store, &match, "node", NULL, 1000, arena, &names);
+    const struct telemetry_page page = {.limit = 1000};
+    return telemetry_values(w->store, &match, "node", &page, arena, &names);
 }
 
 static void *read_on(void *user)

@@ -6,9 +6,8 @@
 
 #include "telemetry/plan.h"
 
-#define STACK_MAX 1024
-#define STACK_STEPS_MAX \
-    20000 // words and texts run for a question, those of loops and macros too
+#define STACK_MAX       1024
+#define STACK_STEPS_MAX 20000 // words and texts that run, those of loops and macros too
 #define STACK_CALLS_MAX 10
 #define STACK_NAMES_MAX 256  // of :set
 #define STACK_MADE_MAX  4096 // bytes of a text that :format makes
