@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What the service did by itself and why.
+// What the service did by itself and why: the audit trail, treatments, alerts, silences, related signals.
 #include "app/api.h"
 
 int api_audit_list(struct http_request *req, struct http_response *res, void *user)
@@ -66,43 +66,22 @@ int api_actions_list(struct http_request *req, struct http_response *res, void *
 
 int api_actions_get(struct http_request *req, struct http_response *res, void *user)
 {
-    struct api *api = user;
-    AUTO(store_rollback) struct store_tx *tx = NULL;
-    AUTO(json_free) json_t *action = NULL;
-    const char *id = NULL;
-    TRY(api_id(req, &id));
-    TRY(store_begin(api->store, STORE_READ, &tx));
-    TRY(insight_treatment(tx, id, &action));
-    return http_json(res, 200, TAKE(action));
-}
-
-typedef int treat_f(struct store_tx *, const char *id, const char *actor);
-
-static int treat(struct api *api, struct http_request *req, struct http_response *res,
-                 treat_f *how)
-{
-    AUTO(store_rollback) struct store_tx *tx = NULL;
-    const char *id = NULL;
-    TRY(api_id(req, &id));
-    TRY(store_begin(api->store, STORE_WRITE, &tx));
-    TRY(how(tx, id, api_actor(req)));
-    TRY(api_commit(api, &tx));
-    return api_done(res);
+    return api_read(user, req, res, insight_treatment);
 }
 
 int api_actions_approve(struct http_request *req, struct http_response *res, void *user)
 {
-    return treat(user, req, res, insight_treatment_approve);
+    return api_change(user, req, res, insight_treatment_approve);
 }
 
 int api_actions_refuse(struct http_request *req, struct http_response *res, void *user)
 {
-    return treat(user, req, res, insight_treatment_refuse);
+    return api_change(user, req, res, insight_treatment_refuse);
 }
 
 int api_actions_undo(struct http_request *req, struct http_response *res, void *user)
 {
-    return treat(user, req, res, insight_treatment_undo);
+    return api_change(user, req, res, insight_treatment_undo);
 }
 
 int api_suspicions_add(struct http_request *req, struct http_response *res, void *user)
@@ -136,14 +115,7 @@ int api_alerts_list(struct http_request *req, struct http_response *res, void *u
 
 int api_alerts_get(struct http_request *req, struct http_response *res, void *user)
 {
-    struct api *api = user;
-    AUTO(store_rollback) struct store_tx *tx = NULL;
-    AUTO(json_free) json_t *alert = NULL;
-    const char *id = NULL;
-    TRY(api_id(req, &id));
-    TRY(store_begin(api->store, STORE_READ, &tx));
-    TRY(insight_alert(tx, id, &alert));
-    return http_json(res, 200, TAKE(alert));
+    return api_read(user, req, res, insight_alert);
 }
 
 int api_alerts_ack(struct http_request *req, struct http_response *res, void *user)
@@ -194,7 +166,7 @@ int api_silences_add(struct http_request *req, struct http_response *res, void *
 
 int api_silences_end(struct http_request *req, struct http_response *res, void *user)
 {
-    return treat(user, req, res, insight_silence_end);
+    return api_change(user, req, res, insight_silence_end);
 }
 
 // --- related signals ------------------------------------------------------------------------------------
@@ -211,7 +183,7 @@ int api_insight_related(struct http_request *req, struct http_response *res, voi
                                  .candidates = http_request_query(req, "candidates"),
                                  .now_ms = clock_wall_us() / 1000};
     FAIL_IF(!q.target, ERR_INVALID, "q says which series");
-    FAIL_IF(!api->series, ERR_NOT_FOUND, "no series are kept here");
+    TRY(api_series_kept(api));
     TRY(at ? insight_time_parse(str_of(at), &q.at_ms) : 0);
     TRY(api_limit(req, 20, &limit));
     q.keep = (size_t)limit;
@@ -224,12 +196,5 @@ int api_insight_related(struct http_request *req, struct http_response *res, voi
 
 int api_alerts_related(struct http_request *req, struct http_response *res, void *user)
 {
-    struct api *api = user;
-    AUTO(store_rollback) struct store_tx *tx = NULL;
-    AUTO(json_free) json_t *json = NULL;
-    const char *id = NULL;
-    TRY(api_id(req, &id));
-    TRY(store_begin(api->store, STORE_READ, &tx));
-    TRY(insight_alert_related(tx, id, &json));
-    return http_json(res, 200, TAKE(json));
+    return api_read(user, req, res, insight_alert_related);
 }

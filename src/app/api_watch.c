@@ -303,26 +303,12 @@ int api_titles_edit(struct http_request *req, struct http_response *res, void *u
 
 int api_titles_withdraw(struct http_request *req, struct http_response *res, void *user)
 {
-    struct api *api = user;
-    AUTO(store_rollback) struct store_tx *tx = NULL;
-    const char *id = NULL;
-    TRY(api_id(req, &id));
-    TRY(store_begin(api->store, STORE_WRITE, &tx));
-    TRY(catalog_withdraw(tx, id, api_actor(req)));
-    TRY(api_commit(api, &tx));
-    return api_done(res);
+    return api_change(user, req, res, catalog_withdraw);
 }
 
 int api_titles_restore(struct http_request *req, struct http_response *res, void *user)
 {
-    struct api *api = user;
-    AUTO(store_rollback) struct store_tx *tx = NULL;
-    const char *id = NULL;
-    TRY(api_id(req, &id));
-    TRY(store_begin(api->store, STORE_WRITE, &tx));
-    TRY(catalog_restore(tx, id, api_actor(req)));
-    TRY(api_commit(api, &tx));
-    return api_done(res);
+    return api_change(user, req, res, catalog_restore);
 }
 
 int api_search_get(struct http_request *req, struct http_response *res, void *user)

@@ -367,28 +367,14 @@ int api_jobs_log(struct http_request *req, struct http_response *res, void *user
     return 0;
 }
 
-typedef int action_f(struct store_tx *, const char *id, const char *actor);
-
-static int act_on(struct http_request *req, struct http_response *res, struct api *api,
-                  action_f *act)
-{
-    AUTO(store_rollback) struct store_tx *tx = NULL;
-    const char *id = NULL;
-    TRY(api_id(req, &id));
-    TRY(store_begin(api->store, STORE_WRITE, &tx));
-    TRY(act(tx, id, api_actor(req)));
-    TRY(api_commit(api, &tx));
-    return api_done(res);
-}
-
 int api_jobs_rerun(struct http_request *req, struct http_response *res, void *user)
 {
-    return act_on(req, res, user, flow_rerun);
+    return api_change(user, req, res, flow_rerun);
 }
 
 int api_jobs_cancel(struct http_request *req, struct http_response *res, void *user)
 {
-    return act_on(req, res, user, flow_cancel);
+    return api_change(user, req, res, flow_cancel);
 }
 
 // --- findings -------------------------------------------------------------------------------
@@ -449,5 +435,5 @@ int api_findings_waive(struct http_request *req, struct http_response *res, void
 
 int api_findings_reopen(struct http_request *req, struct http_response *res, void *user)
 {
-    return act_on(req, res, user, bus_finding_reopen);
+    return api_change(user, req, res, bus_finding_reopen);
 }
