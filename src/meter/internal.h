@@ -9,6 +9,7 @@
 #include <locale.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/socket.h>
 
 //  name          letter  what it is
@@ -180,6 +181,28 @@ struct meter {
 
     _Atomic uint64_t stat_lines, stat_datagrams, stat_lost, stat_refused;
 };
+
+// The bits of a double, which stand in one word.
+static inline uint64_t meter_bits_of(double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
+static inline double meter_real_of(uint64_t bits)
+{
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+// What names, keys and values are made of.
+static inline bool meter_is_of_word(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           c == '-' || c == '.' || c == '_';
+}
 
 #define METER_REFUSED(m) \
     (void)atomic_fetch_add_explicit(&(m)->stat_refused, 1, memory_order_relaxed)

@@ -155,10 +155,7 @@ static void write_counter(struct item *item, struct buf *out)
 
 static double value_of(struct item *item)
 {
-    uint64_t bits = atomic_load_explicit(&item->value, memory_order_relaxed);
-    double v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
+    return meter_real_of(atomic_load_explicit(&item->value, memory_order_relaxed));
 }
 
 static void write_real(struct item *item, double v, struct buf *out)
@@ -180,8 +177,8 @@ static void write_with_option(struct item *item, int64_t option, struct buf *out
 static void write_age(struct item *item, bool was_set, struct buf *out)
 {
     int64_t now_us = clock_mono_us();
-    bool is_known = was_set || item->told_age_us;
-    if (was_set || (is_known && now_us - item->told_age_us >= AGE_TOLD_AGAIN_US)) {
+    bool is_due = item->told_age_us && now_us - item->told_age_us >= AGE_TOLD_AGAIN_US;
+    if (was_set || is_due) {
         item->told_age_us = now_us;
         begin(item, METER_AGE, "", out);
         line_seconds(out,
@@ -207,11 +204,8 @@ static void write_set(struct item *item, struct buf *out)
 
 static void write_max(struct item *item, struct buf *out)
 {
-    double none = -INFINITY, v;
-    uint64_t bits;
-    memcpy(&bits, &none, sizeof bits);
-    bits = atomic_exchange_explicit(&item->value, bits, memory_order_relaxed);
-    memcpy(&v, &bits, sizeof v);
+    double v = meter_real_of(atomic_exchange_explicit(
+        &item->value, meter_bits_of(-INFINITY), memory_order_relaxed));
     if (isfinite(v)) {
         write_real(item, v, out);
     }
@@ -251,16 +245,10 @@ void item_write_locked(struct item *item, struct buf *out)
 
 // --- lines of others -------------------------------------------------------------------------------------
 
-static bool is_fine(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           c == '-' || c == '.' || c == '_';
-}
-
 static bool is_word(struct str s, size_t max)
 {
     for (size_t i = 0; i < s.len; i++) {
-        if (!is_fine(s.data[i])) {
+        if (!meter_is_of_word(s.data[i])) {
             return false;
         }
     }

@@ -14,10 +14,7 @@ static void put_word(struct buf *out, const char *text, size_t max)
 {
     size_t n = 0;
     for (; text[n] && n < max; n++) {
-        char c = text[n];
-        bool fine = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                    (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_';
-        buf_char(out, fine ? c : '_');
+        buf_char(out, meter_is_of_word(text[n]) ? text[n] : '_');
     }
     if (n == 0) {
         buf_char(out, '_');
@@ -97,13 +94,6 @@ static struct item *find_locked(struct meter *m, enum meter_type type, struct st
     return item;
 }
 
-static uint64_t bits_of(double v)
-{
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    return bits;
-}
-
 static struct item *make_locked(struct meter *m, enum meter_type type, struct buf *id,
                                 uint64_t hash)
 {
@@ -122,7 +112,7 @@ static struct item *make_locked(struct meter *m, enum meter_type type, struct bu
         free(item);
         return NULL;
     }
-    atomic_init(&item->value, type == METER_MAX ? bits_of(-INFINITY) : 0);
+    atomic_init(&item->value, type == METER_MAX ? meter_bits_of(-INFINITY) : 0);
     item->next = m->registry[hash % REGISTRY_BUCKETS];
     m->registry[hash % REGISTRY_BUCKETS] = item;
     m->item_count++;
@@ -206,7 +196,7 @@ static void set_bits(struct item *item, uint64_t bits)
 static void set_real(struct item *item, double v)
 {
     if (isfinite(v)) {
-        set_bits(item, bits_of(v));
+        set_bits(item, meter_bits_of(v));
     } else {
         METER_REFUSED(item->meter); // no number is no value, and never 0
     }
@@ -236,13 +226,6 @@ struct meter_max *meter_max_of(struct meter *m, const char *name,
     return item_of(m, METER_MAX, name, tags);
 }
 
-static double real_of(uint64_t bits)
-{
-    double v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
 void meter_max_set(struct meter_max *x, double value)
 {
     if (!x) {
@@ -253,9 +236,10 @@ void meter_max_set(struct meter_max *x, double value)
         return;
     }
     uint64_t present = atomic_load_explicit(&x->item.value, memory_order_relaxed);
-    while (real_of(present) < value && !atomic_compare_exchange_weak_explicit(
-                                           &x->item.value, &present, bits_of(value),
-                                           memory_order_relaxed, memory_order_relaxed)) {
+    while (meter_real_of(present) < value &&
+           !atomic_compare_exchange_weak_explicit(
+               &x->item.value, &present, meter_bits_of(value), memory_order_relaxed,
+               memory_order_relaxed)) {
     }
 }
 
