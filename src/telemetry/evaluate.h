@@ -71,9 +71,13 @@ int evaluate_key_label(struct evaluation *, const struct telemetry_tags *, struc
                        struct str *ret);
 // The value of a key; data NULL: it has none.
 struct str tag_value(const struct telemetry_tags *, struct str key);
-// Those of `keys`, sorted. Texts are shared.
+// Those of `keys`, and all but those, sorted. Texts are shared.
 int tags_of(struct arena *, const struct telemetry_tags *, struct names keys,
             struct telemetry_tags *ret);
+int tags_without(struct arena *, const struct telemetry_tags *, struct names keys,
+                 struct telemetry_tags *ret);
+// With texts of their own: those of a view live no longer than it.
+int tags_keep(struct arena *, const struct telemetry_tags *, struct telemetry_tags *ret);
 uint64_t tags_hash(const struct telemetry_tags *, struct names keys);
 bool tags_equal(const struct telemetry_tags *, const struct telemetry_tags *,
                 struct names keys);

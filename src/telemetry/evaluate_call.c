@@ -247,8 +247,7 @@ static int find_buckets(struct evaluation *e, struct histograms *h)
         bool is_new = false;
         h->place[i] = PLACES_NONE;
         if (bound_of(&h->a.list[i], &h->le[i])) {
-            TRY(prom_tags(e->arena, &h->a.list[i].tags, (struct names){le, 2}, false,
-                          &tags));
+            TRY(tags_without(e->arena, &h->a.list[i].tags, (struct names){le, 2}, &tags));
             TRY(places_find(&h->places, &tags, &h->place[i], &is_new));
         }
     }
@@ -317,7 +316,7 @@ static int set_tag(struct evaluation *e, struct telemetry_tags *tags, struct str
                    struct str value)
 {
     struct telemetry_tags kept;
-    TRY(prom_tags(e->arena, tags, (struct names){&key, 1}, false, &kept));
+    TRY(tags_without(e->arena, tags, (struct names){&key, 1}, &kept));
     struct telemetry_tag *list = arena_alloc(e->arena, kept.count + 1, sizeof *list);
     FAIL_IF(!list, ERR_NOMEM, "tags");
     memcpy(list, kept.list, kept.count * sizeof *list);

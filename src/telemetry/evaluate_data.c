@@ -52,23 +52,6 @@ static int groups_grow(struct groups *g)
     return 0;
 }
 
-// Texts of a view live no longer than it.
-static int keep_tags(struct evaluation *e, const struct telemetry_tags *tags,
-                     struct telemetry_tags *ret)
-{
-    struct telemetry_tag *list = arena_alloc(e->arena, tags->count + 1, sizeof *list);
-    FAIL_IF(!list, ERR_NOMEM, "tags");
-    for (size_t i = 0; i < tags->count; i++) {
-        char *key = arena_dup(e->arena, tags->list[i].key);
-        char *value = arena_dup(e->arena, tags->list[i].value);
-        FAIL_IF(!key || !value, ERR_NOMEM, "tags");
-        list[i] = (struct telemetry_tag){{key, tags->list[i].key.len},
-                                         {value, tags->list[i].value.len}};
-    }
-    *ret = (struct telemetry_tags){list, tags->count};
-    return 0;
-}
-
 static int groups_add(struct groups *g, const struct telemetry_tags *tags, uint64_t hash,
                       struct group **ret)
 {
@@ -78,7 +61,7 @@ static int groups_add(struct groups *g, const struct telemetry_tags *tags, uint6
     FAIL_IF(g->count == EVALUATE_LINES_MAX, ERR_LIMIT,
             "more than %d lines: group by fewer keys", EVALUATE_LINES_MAX);
     struct group made = {.hash = hash};
-    TRY(keep_tags(g->e, tags, &made.tags));
+    TRY(tags_keep(g->e->arena, tags, &made.tags));
     TRY(evaluate_values(g->e, &made.values));
     for (size_t i = 0; i < g->e->span.count; i++) {
         made.values[i] = (double)NAN;
@@ -140,23 +123,28 @@ static int read_one(void *user, const struct telemetry_view *view)
     return 0;
 }
 
-// Tags of an aggregate: what its query ties to one value, and what it is grouped by.
-static int data_tags(struct evaluation *e, const struct node *n,
-                     const struct telemetry_tags *of, struct telemetry_tags *ret)
+// Tags of an aggregate: what the query under it ties to one value, and what it is grouped by.
+static int grouped_tags(struct arena *a, const struct query *query, struct names by,
+                        const struct telemetry_tags *of, struct telemetry_tags *ret)
 {
     struct telemetry_tags exact;
-    TRY(query_exact(n->data.query, e->arena, &exact));
-    struct str *keys =
-        arena_alloc(e->arena, exact.count + n->keys.count + 1, sizeof *keys);
+    TRY(query_exact(query, a, &exact));
+    struct str *keys = arena_alloc(a, exact.count + by.count + 1, sizeof *keys);
     FAIL_IF(!keys, ERR_NOMEM, "keys");
     size_t count = 0;
     for (size_t i = 0; i < exact.count; i++) {
         keys[count++] = exact.list[i].key;
     }
-    for (size_t i = 0; i < n->keys.count; i++) {
-        keys[count++] = n->keys.list[i];
+    for (size_t i = 0; i < by.count; i++) {
+        keys[count++] = by.list[i];
     }
-    TRY(tags_of(e->arena, of, (struct names){keys, count}, ret));
+    return tags_of(a, of, (struct names){keys, count}, ret);
+}
+
+static int data_tags(struct evaluation *e, const struct node *n,
+                     const struct telemetry_tags *of, struct telemetry_tags *ret)
+{
+    TRY(grouped_tags(e->arena, n->data.query, n->keys, of, ret));
     if (ret->count == 0) {
         struct telemetry_tag *unknown = arena_alloc(e->arena, 1, sizeof *unknown);
         FAIL_IF(!unknown, ERR_NOMEM, "tags");
@@ -284,22 +272,8 @@ static const struct node *first_data(const struct node *n)
 static int aggregate_tags(struct evaluation *e, const struct node *n, struct line *l)
 {
     const struct node *data = first_data(n->a);
-    struct telemetry_tags exact = {0};
-    if (!data) {
-        return 0;
-    }
-    TRY(query_exact(data->data.query, e->arena, &exact));
-    struct str *keys =
-        arena_alloc(e->arena, exact.count + n->keys.count + 1, sizeof *keys);
-    FAIL_IF(!keys, ERR_NOMEM, "keys");
-    size_t count = 0;
-    for (size_t i = 0; i < exact.count; i++) {
-        keys[count++] = exact.list[i].key;
-    }
-    for (size_t i = 0; i < n->keys.count; i++) {
-        keys[count++] = n->keys.list[i];
-    }
-    return tags_of(e->arena, &l->tags, (struct names){keys, count}, &l->tags);
+    return data ? grouped_tags(e->arena, data->data.query, n->keys, &l->tags, &l->tags)
+                : 0;
 }
 
 static int aggregate_lines(struct evaluation *e, const struct node *n,

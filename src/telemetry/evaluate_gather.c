@@ -41,48 +41,11 @@ uint64_t prom_hash(const struct telemetry_tags *tags)
     return h;
 }
 
-static size_t filter(const struct telemetry_tags *tags, struct names names, bool keep,
-                     struct telemetry_tag *out)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < tags->count; i++) {
-        if (names_hold(names, tags->list[i].key) == keep) {
-            out[n++] = tags->list[i];
-        }
-    }
-    return n;
-}
-
-int prom_tags(struct arena *a, const struct telemetry_tags *tags, struct names names,
-              bool keep, struct telemetry_tags *ret)
-{
-    struct telemetry_tag *list = arena_alloc(a, tags->count + 1, sizeof *list);
-    FAIL_IF(!list, ERR_NOMEM, "tags");
-    *ret = (struct telemetry_tags){list, filter(tags, names, keep, list)};
-    return 0;
-}
-
 int prom_nameless(struct evaluation *e, const struct telemetry_tags *tags,
                   struct telemetry_tags *ret)
 {
     static const struct str name[] = {{"name", 4}};
-    return prom_tags(e->arena, tags, (struct names){name, 1}, false, ret);
-}
-
-int prom_keep_tags(struct arena *a, const struct telemetry_tags *tags,
-                   struct telemetry_tags *ret)
-{
-    struct telemetry_tag *list = arena_alloc(a, tags->count + 1, sizeof *list);
-    FAIL_IF(!list, ERR_NOMEM, "tags");
-    for (size_t i = 0; i < tags->count; i++) {
-        char *key = arena_dup(a, tags->list[i].key);
-        char *value = arena_dup(a, tags->list[i].value);
-        FAIL_IF(!key || !value, ERR_NOMEM, "tags");
-        list[i] = (struct telemetry_tag){{key, tags->list[i].key.len},
-                                         {value, tags->list[i].value.len}};
-    }
-    *ret = (struct telemetry_tags){list, tags->count};
-    return 0;
+    return tags_without(e->arena, tags, (struct names){name, 1}, ret);
 }
 
 // --- places -----------------------------------------------------------------------------------
@@ -154,7 +117,8 @@ int places_find(struct places *p, const struct telemetry_tags *tags, size_t *ret
 
 // --- groups -----------------------------------------------------------------------------------
 
-struct heap {
+// What is known so far of one group: span.count values each.
+struct gathered {
     double *a, *n, *m2; // sum, min, max or mean; how many; squares
 };
 
@@ -162,7 +126,7 @@ struct gathering {
     struct evaluation *e;
     const struct gather *g;
     struct places places;
-    VEC(struct heap) heaps;
+    VEC(struct gathered) groups;
     struct names without; // with the name
 };
 
@@ -180,9 +144,9 @@ static bool needs_mean(enum gather_op op)
     return op == GATHER_STDDEV || op == GATHER_STDVAR;
 }
 
-static int new_heap(struct gathering *x)
+static int new_group(struct gathering *x)
 {
-    struct heap h = {0};
+    struct gathered h = {0};
     TRY(prom_values(x->e, &h.a));
     if (x->g->op == GATHER_AVG || needs_mean(x->g->op)) {
         TRY(prom_values(x->e, &h.n));
@@ -190,10 +154,10 @@ static int new_heap(struct gathering *x)
     if (needs_mean(x->g->op)) {
         TRY(prom_values(x->e, &h.m2));
     }
-    return vec_push(&x->heaps, h);
+    return vec_push(&x->groups, h);
 }
 
-static void add_mean(struct heap *h, const double *v, size_t count)
+static void add_mean(struct gathered *h, const double *v, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (isnan(v[i])) {
@@ -216,11 +180,15 @@ static int group_of(struct gathering *x, const struct telemetry_tags *tags, size
     FAIL_IF(tags->count > ARRAY_LEN(scratch), ERR_LIMIT, "more than %zu tags",
             ARRAY_LEN(scratch));
     struct names names = x->g->is_without ? x->without : x->g->labels;
-    struct telemetry_tags kept = {scratch,
-                                  filter(tags, names, !x->g->is_without, scratch)};
+    struct telemetry_tags kept = {.list = scratch};
+    for (size_t i = 0; i < tags->count; i++) {
+        if (names_hold(names, tags->list[i].key) != x->g->is_without) {
+            scratch[kept.count++] = tags->list[i];
+        }
+    }
     TRY(places_find(&x->places, &kept, ret, &is_new));
     if (is_new) {
-        TRY(prom_keep_tags(x->e->arena, &kept, &x->places.list[*ret].tags));
+        TRY(tags_keep(x->e->arena, &kept, &x->places.list[*ret].tags));
     }
     return 0;
 }
@@ -234,10 +202,10 @@ static int add(void *user, const struct telemetry_tags *tags, const double *v)
     struct gathering *x = user;
     size_t at = 0, count = x->e->span.count;
     TRY(group_of(x, tags, &at));
-    if (at == x->heaps.len) {
-        TRY(new_heap(x));
+    if (at == x->groups.len) {
+        TRY(new_group(x));
     }
-    struct heap *h = &x->heaps.data[at];
+    struct gathered *h = &x->groups.data[at];
     if (needs_mean(x->g->op)) {
         add_mean(h, v, count);
         return 0;
@@ -249,7 +217,7 @@ static int add(void *user, const struct telemetry_tags *tags, const double *v)
     return 0;
 }
 
-static void finish(const struct gathering *x, struct heap *h)
+static void finish(const struct gathering *x, struct gathered *h)
 {
     for (size_t i = 0; i < x->e->span.count; i++) {
         switch ((int)x->g->op) {
@@ -283,13 +251,13 @@ static int add_up(struct gathering *x, const struct node *n, struct lines *ret)
             TRY(add(x, &a.list[i].tags, a.list[i].values));
         }
     }
-    TRY(evaluate_lines(x->e, x->heaps.len, &out));
-    for (size_t i = 0; i < x->heaps.len; i++) {
-        finish(x, &x->heaps.data[i]);
+    TRY(evaluate_lines(x->e, x->groups.len, &out));
+    for (size_t i = 0; i < x->groups.len; i++) {
+        finish(x, &x->groups.data[i]);
         out[i].tags = x->places.list[i].tags;
-        out[i].values = x->heaps.data[i].a;
+        out[i].values = x->groups.data[i].a;
     }
-    *ret = (struct lines){out, x->heaps.len};
+    *ret = (struct lines){out, x->groups.len};
     return 0;
 }
 
@@ -309,18 +277,25 @@ static int by_value(const void *a, const void *b)
     return c ? c : (x->at > y->at) - (x->at < y->at);
 }
 
-// Of the lines of one group: each keeps its values where it is among the first k.
-static int topk(struct evaluation *e, const struct gather *g, struct lines a,
-                const size_t *group, size_t size, const double *k, double **out)
+// The lines of one group, by their place in all.
+struct members {
+    struct lines lines;
+    size_t *at;
+    size_t count;
+};
+
+// Each keeps its values where it is among the first k.
+static int topk(struct evaluation *e, const struct gather *g, const struct members *m,
+                const double *k, double **out)
 {
-    struct candidate *c = arena_alloc(e->arena, size + 1, sizeof *c);
+    struct candidate *c = arena_alloc(e->arena, m->count + 1, sizeof *c);
     FAIL_IF(!c, ERR_NOMEM, "lines");
     for (size_t t = 0; t < e->span.count; t++) {
         size_t n = 0;
-        for (size_t i = 0; i < size; i++) {
-            double v = a.list[group[i]].values[t];
+        for (size_t i = 0; i < m->count; i++) {
+            double v = m->lines.list[m->at[i]].values[t];
             if (!isnan(v)) {
-                c[n++] = (struct candidate){v, group[i], g->op == GATHER_BOTTOMK};
+                c[n++] = (struct candidate){v, m->at[i], g->op == GATHER_BOTTOMK};
             }
         }
         qsort(c, n, sizeof *c, by_value);
@@ -332,14 +307,16 @@ static int topk(struct evaluation *e, const struct gather *g, struct lines a,
     return 0;
 }
 
-static void quantiles(struct evaluation *e, struct lines a, const size_t *group,
-                      size_t size, const double *q, double *scratch, double *out)
+// `scratch` is of m->count.
+static void quantiles(struct evaluation *e, const struct members *m, const double *q,
+                      double *scratch, double *out)
 {
     for (size_t t = 0; t < e->span.count; t++) {
         size_t n = 0;
-        for (size_t i = 0; i < size; i++) {
-            if (!isnan(a.list[group[i]].values[t])) {
-                scratch[n++] = a.list[group[i]].values[t];
+        for (size_t i = 0; i < m->count; i++) {
+            double v = m->lines.list[m->at[i]].values[t];
+            if (!isnan(v)) {
+                scratch[n++] = v;
             }
         }
         out[t] = prom_quantile(q[t], scratch, n);
@@ -392,24 +369,26 @@ static int choose(struct gathering *x, const struct node *n, struct lines *ret)
     TRY(prom_number(e, n->b, &number));
     TRY(members_of(x, a, &m));
     bool is_top = x->g->op != GATHER_QUANTILE;
-    size_t *group = arena_alloc(e->arena, a.count + 1, sizeof *group);
+    struct members group = {.lines = a,
+                            .at = arena_alloc(e->arena, a.count + 1, sizeof *group.at)};
     double *scratch = arena_alloc(e->arena, a.count + 1, sizeof *scratch);
     double **values = arena_alloc(e->arena, a.count + 1, sizeof *values);
-    FAIL_IF(!group || !scratch || !values, ERR_NOMEM, "lines");
+    FAIL_IF(!group.at || !scratch || !values, ERR_NOMEM, "lines");
     TRY(evaluate_lines(e, a.count, &out));
     for (size_t i = 0; is_top && i < a.count; i++) {
         TRY(prom_values(e, &values[i]));
     }
     for (size_t i = 0, end; i < a.count; i = end) {
         for (end = i; end < a.count && m[end].group == m[i].group; end++) {
-            group[end - i] = m[end].at;
+            group.at[end - i] = m[end].at;
         }
+        group.count = end - i;
         if (is_top) {
-            TRY(topk(e, x->g, a, group, end - i, number, values));
+            TRY(topk(e, x->g, &group, number, values));
         } else {
             double *v = NULL;
             TRY(evaluate_values(e, &v));
-            quantiles(e, a, group, end - i, number, scratch, v);
+            quantiles(e, &group, number, scratch, v);
             out[count++] =
                 (struct line){.tags = x->places.list[m[i].group].tags, .values = v};
         }
@@ -437,6 +416,6 @@ int evaluate_gather(struct evaluation *e, const struct node *n, struct lines *re
     bool whole = x.g->op >= GATHER_TOPK;
     int err = whole ? choose(&x, n, ret) : add_up(&x, n, ret);
     places_free(&x.places);
-    vec_free(&x.heaps);
+    vec_free(&x.groups);
     return err;
 }

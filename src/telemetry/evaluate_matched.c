@@ -110,7 +110,8 @@ static int key_of(struct evaluation *e, const struct matched *m,
                   const struct telemetry_tags *tags, struct telemetry_tags *ret)
 {
     struct telemetry_tags named;
-    TRY(prom_tags(e->arena, tags, m->labels, m->is_on, &named));
+    TRY(m->is_on ? tags_of(e->arena, tags, m->labels, &named)
+                 : tags_without(e->arena, tags, m->labels, &named));
     // A name is the same only where it is asked for.
     if (!m->is_on) {
         return prom_nameless(e, &named, ret);
@@ -180,8 +181,8 @@ static int one_to_one(struct evaluation *e, const struct node *n, struct side *a
         out[count].tags = *key;
         // A comparison leaves what it compared, but for the labels that it looked past.
         if (!drops_name(n->matched) && !n->matched->is_on) {
-            TRY(prom_tags(e->arena, &a->lines.list[a->first[i]].tags, n->matched->labels,
-                          false, &out[count].tags));
+            TRY(tags_without(e->arena, &a->lines.list[a->first[i]].tags,
+                             n->matched->labels, &out[count].tags));
         }
         count++;
     }
@@ -193,7 +194,7 @@ static int included(struct evaluation *e, const struct matched *m,
                     const struct line *from, struct telemetry_tags *tags)
 {
     struct telemetry_tags kept;
-    TRY(prom_tags(e->arena, tags, m->include, false, &kept));
+    TRY(tags_without(e->arena, tags, m->include, &kept));
     struct telemetry_tag *list =
         arena_alloc(e->arena, kept.count + m->include.count + 1, sizeof *list);
     FAIL_IF(!list, ERR_NOMEM, "tags");
@@ -253,9 +254,10 @@ static void side_presence(struct evaluation *e, struct side *s)
     }
 }
 
-// The lines of `from` where the other side has something of the same place, or has not.
-static int masked(struct evaluation *e, struct side *from, struct side *other, bool keep,
-                  struct line *out, size_t *count)
+// The lines of `from` where the other side has something of the same place (AND), or has not. As many go to
+// `out` as there are.
+static int masked(struct evaluation *e, enum matched_op op, const struct side *from,
+                  const struct side *other, struct line *out)
 {
     for (size_t i = 0; i < from->lines.count; i++) {
         double *v = NULL;
@@ -265,10 +267,10 @@ static int masked(struct evaluation *e, struct side *from, struct side *other, b
         TRY(evaluate_values(e, &v));
         for (size_t t = 0; t < e->span.count; t++) {
             bool is = there && !isnan(there[t]);
-            v[t] = is == keep ? l->values[t] : (double)NAN;
+            v[t] = is == (op == MATCHED_AND) ? l->values[t] : (double)NAN;
         }
-        out[*count] = *l;
-        out[(*count)++].values = v;
+        out[i] = *l;
+        out[i].values = v;
     }
     return 0;
 }
@@ -277,17 +279,19 @@ static int sets(struct evaluation *e, const struct node *n, struct side *a,
                 struct side *b, struct lines *ret)
 {
     struct line *out = NULL;
-    size_t count = 0;
+    size_t count = a->lines.count;
+    enum matched_op op = n->matched->op;
     TRY(evaluate_lines(e, a->lines.count + b->lines.count, &out));
-    if (n->matched->op == MATCHED_OR) {
+    if (op == MATCHED_OR) {
         side_presence(e, a);
-        for (; count < a->lines.count; count++) {
-            out[count] = a->lines.list[count];
+        for (size_t i = 0; i < a->lines.count; i++) {
+            out[i] = a->lines.list[i];
         }
-        TRY(masked(e, b, a, false, out, &count));
+        TRY(masked(e, op, b, a, out + count));
+        count += b->lines.count;
     } else {
         side_presence(e, b);
-        TRY(masked(e, a, b, n->matched->op == MATCHED_AND, out, &count));
+        TRY(masked(e, op, a, b, out));
     }
     *ret = (struct lines){out, count};
     return 0;

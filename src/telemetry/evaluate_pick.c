@@ -108,8 +108,9 @@ static int by_rank(const void *a, const void *b)
     return c ? c : (x->at > y->at) - (x->at < y->at);
 }
 
-static int others_line(struct evaluation *e, const struct node *n, struct lines a,
-                       const struct ranked *rest, size_t count, struct line *ret)
+// One line out of those that are not among the first.
+static int others_line(struct evaluation *e, const struct node *n, struct lines rest,
+                       struct line *ret)
 {
     static const enum plan_aggregate by[] = {[OTHERS_MIN] = AGGREGATE_MIN,
                                              [OTHERS_MAX] = AGGREGATE_MAX,
@@ -121,14 +122,14 @@ static int others_line(struct evaluation *e, const struct node *n, struct lines 
     for (size_t k = 0; k < e->span.count; k++) {
         v[k] = times[k] = (double)NAN;
     }
-    for (size_t i = 0; i < count; i++) {
-        accumulate(by[n->pick.others], v, a.list[rest[i].at].values, e->span.count);
-        accumulate(AGGREGATE_COUNT, times, a.list[rest[i].at].values, e->span.count);
+    for (size_t i = 0; i < rest.count; i++) {
+        accumulate(by[n->pick.others], v, rest.list[i].values, e->span.count);
+        accumulate(AGGREGATE_COUNT, times, rest.list[i].values, e->span.count);
     }
     for (size_t k = 0; n->pick.others == OTHERS_AVG && k < e->span.count; k++) {
         v[k] /= times[k];
     }
-    const struct telemetry_tags *from = &a.list[rest[0].at].tags;
+    const struct telemetry_tags *from = &rest.list[0].tags;
     struct telemetry_tag *list = arena_alloc(e->arena, from->count + 1, sizeof *list);
     FAIL_IF(!list, ERR_NOMEM, "tags");
     for (size_t i = 0; i < from->count; i++) {
@@ -155,12 +156,14 @@ int evaluate_pick(struct evaluation *e, const struct node *n, struct lines *ret)
     }
     qsort(ranked, a.count, sizeof *ranked, by_rank);
     size_t k = MIN((size_t)n->pick.k, a.count), count = k;
-    TRY(evaluate_lines(e, k + 1, &out));
-    for (size_t i = 0; i < k; i++) {
+    TRY(evaluate_lines(e, a.count, &out));
+    for (size_t i = 0; i < a.count; i++) {
         out[i] = a.list[ranked[i].at];
     }
     if (n->pick.others != OTHERS_NONE && a.count > k) {
-        TRY(others_line(e, n, a, ranked + k, a.count - k, &out[count++]));
+        struct line others;
+        TRY(others_line(e, n, (struct lines){out + k, a.count - k}, &others));
+        out[count++] = others;
     }
     *ret = (struct lines){out, count};
     return 0;

@@ -15,17 +15,12 @@ int window_each(struct evaluation *, const struct window *, window_visit_f *, vo
 
 // The values of a number.
 int prom_number(struct evaluation *, const struct node *, const double **ret);
-// Tags with or without some, as they were; memory is the arena's, texts are shared.
-int prom_tags(struct arena *, const struct telemetry_tags *, struct names, bool keep,
-              struct telemetry_tags *ret);
 int prom_nameless(struct evaluation *, const struct telemetry_tags *,
                   struct telemetry_tags *ret);
 int prom_values(struct evaluation *, double **ret); // all NaN
 bool prom_same_tags(const struct telemetry_tags *, const struct telemetry_tags *);
 uint64_t prom_hash(const struct telemetry_tags *);
 double prom_quantile(double q, double *values, size_t count); // sorts them
-int prom_keep_tags(struct arena *, const struct telemetry_tags *,
-                   struct telemetry_tags *ret);
 
 // Places of tag lists: 0.. in the order of first coming.
 struct places {

@@ -27,8 +27,8 @@ struct samples {
     const double *v;
     size_t count;
     double step_s, range_s;
-    double
-        per_second; // what a value of 1 is a second; 0: it is no rate, nor a count of its step
+    // What a value of 1 is a second; 0: it is no rate, nor a count of its step.
+    double per_second;
 };
 
 static size_t first_of(const struct samples *s)
@@ -51,8 +51,9 @@ static size_t last_of(const struct samples *s)
 
 // How much a counter or gauge grew between the edges of the window, extrapolated as Prometheus does: to an edge
 // that is nearer than a sample and a tenth, else by half a sample; a counter not below zero.
-static double growth(const struct samples *s, bool is_counter)
+static double growth(const struct samples *s, enum telemetry_dstype as)
 {
+    bool is_counter = as == TELEMETRY_COUNTER;
     size_t first = first_of(s), n = 0;
     double before = (double)NAN, grown = 0;
     if (first == s->count) {
@@ -87,8 +88,10 @@ static double growth(const struct samples *s, bool is_counter)
 }
 
 // The last two: of a counter that began anew, the last alone.
-static double last_step(const struct samples *s, bool is_counter, double *ret_seconds)
+static double last_step(const struct samples *s, enum telemetry_dstype as,
+                        double *ret_seconds)
 {
+    bool is_counter = as == TELEMETRY_COUNTER;
     size_t last = last_of(s);
     if (first_of(s) == s->count) {
         return (double)NAN;
@@ -152,7 +155,8 @@ static double variance(const struct samples *s)
     return n ? m2 / n : (double)NAN;
 }
 
-static double changes(const struct samples *s, bool only_down)
+// How often a value differs from the one before; of RESETS, is smaller.
+static double changes(const struct samples *s, enum window_fn fn)
 {
     double before = (double)NAN, n = 0;
     bool any = false;
@@ -160,7 +164,7 @@ static double changes(const struct samples *s, bool only_down)
         if (isnan(s->v[i])) {
             continue;
         }
-        n += any && (only_down ? s->v[i] < before : s->v[i] != before);
+        n += any && (fn == WINDOW_RESETS ? s->v[i] < before : s->v[i] != before);
         before = s->v[i];
         any = true;
     }
@@ -209,19 +213,19 @@ static double one(const struct windowing *x, const struct samples *s, size_t at)
         if (s->per_second > 0) {
             return of_rates(s, x->w->fn);
         }
-        return growth(s, true) / (x->w->fn == WINDOW_RATE ? s->range_s : 1);
+        return growth(s, TELEMETRY_COUNTER) / (x->w->fn == WINDOW_RATE ? s->range_s : 1);
     case WINDOW_IRATE:
         return s->per_second > 0 ? of_rates(s, x->w->fn)
-                                 : last_step(s, true, &seconds) / seconds;
+                                 : last_step(s, TELEMETRY_COUNTER, &seconds) / seconds;
     case WINDOW_DELTA:
-        return growth(s, false);
+        return growth(s, TELEMETRY_GAUGE);
     case WINDOW_IDELTA:
-        return last_step(s, false, &seconds);
+        return last_step(s, TELEMETRY_GAUGE, &seconds);
     case WINDOW_DERIV:
         return slope(s);
     case WINDOW_CHANGES:
     case WINDOW_RESETS:
-        return changes(s, x->w->fn == WINDOW_RESETS);
+        return changes(s, x->w->fn);
     case WINDOW_STDVAR:
         return variance(s);
     case WINDOW_STDDEV:
@@ -376,7 +380,7 @@ static int keep(void *user, const struct telemetry_tags *tags, const double *val
     double *v = NULL;
     FAIL_IF(k->lines.len == EVALUATE_LINES_MAX, ERR_LIMIT,
             "more than %d series: aggregate them", EVALUATE_LINES_MAX);
-    TRY(prom_keep_tags(k->e->arena, tags, &l.tags));
+    TRY(tags_keep(k->e->arena, tags, &l.tags));
     if (k->w->fn != WINDOW_LAST) {
         TRY(prom_nameless(k->e, &l.tags, &l.tags));
     }

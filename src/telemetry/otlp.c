@@ -29,6 +29,11 @@ struct point {
     size_t text_count;
 };
 
+static void point_free(struct point **p)
+{
+    free(*p);
+}
+
 struct metric {
     struct str name;
     struct tag_list shared; // of its resource
@@ -116,11 +121,11 @@ static int read_resource(struct str message, struct tag_list *ret)
 
 // --- points ---------------------------------------------------------------------------------
 
-static int read_point(struct str message, bool histogram, struct point *ret)
+static int read_point(struct str message, const struct metric *m, struct point *ret)
 {
     struct proto p = proto_of(message);
     struct proto_field f;
-    uint32_t attributes = histogram ? 9 : 7;
+    uint32_t attributes = m->histogram ? 9 : 7;
     int more = 0;
     while ((more = proto_next(&p, &f)) > 0) {
         if (f.number == attributes && f.kind == PROTO_BYTES) {
@@ -129,12 +134,12 @@ static int read_point(struct str message, bool histogram, struct point *ret)
             continue;
         } else if (f.number == 3) {
             ret->sample.at_ms = (int64_t)(f.value / 1000000);
-        } else if (f.number == (histogram ? 5 : 4)) {
+        } else if (f.number == (m->histogram ? 5 : 4)) {
             ret->sample.value = proto_double(f.value);
             ret->has_value = true;
         } else if (f.number == 4) {
             ret->count = f.value;
-        } else if (f.number == 6 && !histogram) {
+        } else if (f.number == 6 && !m->histogram) {
             ret->sample.value = (double)(int64_t)f.value;
             ret->has_value = true;
         }
@@ -172,12 +177,10 @@ static int store_point(struct batch *b, const struct metric *m, const struct poi
 
 static int take_point(struct batch *b, const struct metric *m, struct str message)
 {
-    AUTO(cstr_free)
-    char *memory = malloc(sizeof(struct point)); // too large for a stack of frames
-    struct point *p = (void *)memory;
+    AUTO(point_free) struct point *p = malloc(sizeof *p); // large for a stack
     FAIL_IF(!p, ERR_NOMEM, "a point");
     *p = (struct point){.tags = m->shared};
-    TRY(read_point(message, m->histogram, p));
+    TRY(read_point(message, m, p));
     if (p->has_value) {
         TRY(store_point(b, m, p, m->histogram ? "totalAmount" : NULL));
     }

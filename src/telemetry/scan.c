@@ -21,7 +21,7 @@ struct source {
     struct block *block;          // NULL: memory
     struct block_cursor *cursor;
     struct head_window *memory;
-    bool frozen;
+    pthread_mutex_t *lock; // of memory that is written to; NULL: it is frozen
 };
 
 struct scan {
@@ -59,7 +59,7 @@ static void scan_free(struct scan **sp)
 
 // --- what there is ----------------------------------------------------------------------------------
 
-static int keep_memory(struct scan *s, const head_windows *from, bool frozen)
+static int keep_memory(struct scan *s, const head_windows *from, pthread_mutex_t *lock)
 {
     for (size_t i = 0; i < from->len; i++) {
         struct head_window *w = from->data[i];
@@ -69,7 +69,7 @@ static int keep_memory(struct scan *s, const head_windows *from, bool frozen)
                                                       .window = grid_window(
                                                           w->first, s->store->windows[0]),
                                                       .memory = w,
-                                                      .frozen = frozen}));
+                                                      .lock = lock}));
             head_window_ref(w);
         }
     }
@@ -133,8 +133,8 @@ static int find_sources(struct scan *s)
     pthread_mutex_lock(&t->head.lock);
     s->last = MIN(s->last, MAX(t->head.visible, now_slot));
     int err = keep_blocks(s);
-    err = err < 0 ? err : keep_memory(s, &t->head.frozen, true);
-    err = err < 0 ? err : keep_memory(s, &t->head.open, false);
+    err = err < 0 ? err : keep_memory(s, &t->head.frozen, NULL);
+    err = err < 0 ? err : keep_memory(s, &t->head.open, &t->head.lock);
     pthread_mutex_unlock(&t->head.lock);
     TRY(err);
     sort_sources(s);
@@ -182,8 +182,8 @@ static bool read_source(struct scan *s, const struct source *o, uint32_t series,
 {
     if (o->memory) {
         bool any = false;
-        if (!o->frozen) {
-            pthread_mutex_lock(&s->store->head.lock);
+        if (o->lock) {
+            pthread_mutex_lock(o->lock);
         }
         const double *row = head_row(o->memory, series);
         if (row) {
@@ -191,8 +191,8 @@ static bool read_source(struct scan *s, const struct source *o, uint32_t series,
             lay_over(row, onto[0], MAX(s->first - o->first, INT64_C(0)), until);
             any = true;
         }
-        if (!o->frozen) {
-            pthread_mutex_unlock(&s->store->head.lock);
+        if (o->lock) {
+            pthread_mutex_unlock(o->lock);
         }
         return any;
     }

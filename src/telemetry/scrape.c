@@ -155,8 +155,9 @@ static void begin(struct telemetry_scraper *s, struct target *t)
     }
 }
 
-static void end(struct telemetry_scraper *s, struct target *t, bool fetched)
+static void end(struct telemetry_scraper *s, struct target *t, CURLcode code)
 {
+    bool fetched = code == CURLE_OK;
     struct telemetry_taken taken;
     AUTO(buf_free) struct buf about = {0};
     const struct telemetry_tags tags = {t->tags, ARRAY_LEN(t->tags)};
@@ -182,7 +183,7 @@ static void end_those_that_are_done(struct telemetry_scraper *s)
         struct target *t = NULL;
         if (m->msg == CURLMSG_DONE) {
             curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
-            end(s, t, m->data.result == CURLE_OK);
+            end(s, t, m->data.result);
         }
     }
 }

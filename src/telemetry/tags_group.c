@@ -46,6 +46,37 @@ int tags_of(struct arena *a, const struct telemetry_tags *tags, struct names key
     return 0;
 }
 
+int tags_without(struct arena *a, const struct telemetry_tags *tags, struct names keys,
+                 struct telemetry_tags *ret)
+{
+    struct telemetry_tag *list = arena_alloc(a, tags->count + 1, sizeof *list);
+    FAIL_IF(!list, ERR_NOMEM, "tags");
+    size_t n = 0;
+    for (size_t i = 0; i < tags->count; i++) {
+        if (!names_hold(keys, tags->list[i].key)) {
+            list[n++] = tags->list[i];
+        }
+    }
+    *ret = (struct telemetry_tags){list, n};
+    return 0;
+}
+
+int tags_keep(struct arena *a, const struct telemetry_tags *tags,
+              struct telemetry_tags *ret)
+{
+    struct telemetry_tag *list = arena_alloc(a, tags->count + 1, sizeof *list);
+    FAIL_IF(!list, ERR_NOMEM, "tags");
+    for (size_t i = 0; i < tags->count; i++) {
+        char *key = arena_dup(a, tags->list[i].key);
+        char *value = arena_dup(a, tags->list[i].value);
+        FAIL_IF(!key || !value, ERR_NOMEM, "tags");
+        list[i] = (struct telemetry_tag){{key, tags->list[i].key.len},
+                                         {value, tags->list[i].value.len}};
+    }
+    *ret = (struct telemetry_tags){list, tags->count};
+    return 0;
+}
+
 // FNV-1a, with the length of each value so that "a","bc" is not "ab","c".
 uint64_t tags_hash(const struct telemetry_tags *tags, struct names keys)
 {

@@ -144,11 +144,13 @@ static double round_step(double raw, enum graph_ticks ticks)
     return power * (m <= 1 + 1e-9 ? 1 : m <= 2 + 1e-9 ? 2 : m <= 5 + 1e-9 ? 5 : 10);
 }
 
-static void push(struct ticks *t, double at, bool is_major)
+// Where there is room for no more, the last one.
+static struct tick *push(struct ticks *t, double at)
 {
     if (t->count < TICKS_MAX) {
-        t->list[t->count++] = (struct tick){.at = at, .is_major = is_major};
+        t->list[t->count++] = (struct tick){.at = at};
     }
+    return &t->list[t->count - 1];
 }
 
 static void ticks_linear(double low, double high, size_t wanted,
@@ -157,8 +159,7 @@ static void ticks_linear(double low, double high, size_t wanted,
     double step = round_step((high - low) / (double)MAX(wanted, 1u), axis->ticks);
     double first = ceil(low / step - 1e-9);
     for (double i = 0; i < TICKS_MAX && (first + i) * step <= high + step * 1e-9; i++) {
-        push(ret, (first + i) * step, true);
-        label_tick(&ret->list[ret->count - 1], step, MAX(fabs(low), fabs(high)),
+        label_tick(push(ret, (first + i) * step), step, MAX(fabs(low), fabs(high)),
                    axis->ticks);
     }
 }
@@ -172,8 +173,7 @@ static void ticks_log(double low, double high, const struct graph_axis *axis,
             double v = sign * pow(10, sign < 0 ? 9 - power : power);
             bool far = axis->scale == GRAPH_LOG_LINEAR || fabs(v) >= 1 || v == 0;
             if (far && v >= low && v <= high) {
-                push(ret, v, true);
-                label_tick(&ret->list[ret->count - 1], fabs(v), fabs(v), axis->ticks);
+                label_tick(push(ret, v), fabs(v), fabs(v), axis->ticks);
             }
         }
     }
@@ -257,8 +257,7 @@ void ticks_of_time(int64_t start_ms, int64_t end_ms, size_t most, const struct z
             return;
         }
         if (utc * 1000 >= start_ms) {
-            push(ret, (double)utc * 1000, false);
-            label_time(&ret->list[ret->count - 1], local, step);
+            label_time(push(ret, (double)utc * 1000), local, step);
         }
     }
 }
