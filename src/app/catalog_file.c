@@ -204,7 +204,7 @@ int catalog_file_load(const char *path, json_t **ret, struct diag *diag)
     void *loaded = NULL;
     TRY(yaml_load(buf_view(&text), path, &document_schema, &loaded, NULL, diag));
     int err = document_to_json(loaded, path, ret, diag);
-    yaml_free(&document_schema, loaded, 0);
+    yaml_data_free(&document_schema, loaded, 0);
     return err;
 }
 

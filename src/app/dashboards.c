@@ -119,7 +119,7 @@ int dashboard_parse(const char *id, struct str yaml, const char *file, json_t **
     }
     int err =
         diag->items.len > 0 ? diag_fail(diag, ERR_INVALID) : board_json(id, board, ret);
-    yaml_free(&dashboard_schema, loaded, 0);
+    yaml_data_free(&dashboard_schema, loaded, 0);
     return err;
 }
 

@@ -184,7 +184,7 @@ static void yaml_mistakes_name_their_line(void **state)
                                &data, NULL, &diag),
                      0);
     assert_int_equal(((struct sample *)data)->height, 9);
-    yaml_free(&sample_schema, data, 0);
+    yaml_data_free(&sample_schema, data, 0);
 }
 
 int main(void)

@@ -138,7 +138,7 @@ int yaml_line_of(struct str text, const char *path)
     return line;
 }
 
-void yaml_free(const cyaml_schema_value_t *schema, void *data, unsigned count)
+void yaml_data_free(const cyaml_schema_value_t *schema, void *data, unsigned count)
 {
     struct mistakes ignored = {0};
     cyaml_config_t config = config_for(&ignored);

@@ -8,7 +8,7 @@
 
 #include <cyaml/cyaml.h>
 
-// Loads `text` by the schema; free *ret with yaml_free and the same schema. ERR_INVALID with
+// Loads `text` by the schema; free *ret with yaml_data_free and the same schema. ERR_INVALID with
 // diagnostics; unknown keys are mistakes. `file` is only a name.
 int yaml_load(struct str text, const char *file, const cyaml_schema_value_t *schema,
               void **ret,
@@ -18,6 +18,6 @@ int yaml_load(struct str text, const char *file, const cyaml_schema_value_t *sch
 // "video/3/height". Where the path ends early, the line of what was found; 0 for what is not YAML.
 // For mistakes that a schema cannot see.
 int yaml_line_of(struct str text, const char *path);
-void yaml_free(const cyaml_schema_value_t *schema, void *data, unsigned count);
+void yaml_data_free(const cyaml_schema_value_t *schema, void *data, unsigned count);
 
 #endif

@@ -70,7 +70,7 @@ void bus_rules_free(struct bus_rules **rules)
 {
     struct bus_rules *r = TAKE(*rules);
     if (r) {
-        yaml_free(&rules_schema, r->yaml, 0);
+        yaml_data_free(&rules_schema, r->yaml, 0);
         json_free(&r->with);
         free(r);
     }
@@ -148,7 +148,7 @@ int bus_rules_parse(struct str yaml, const char *file,
     TRY(yaml_load(yaml, file, &rules_schema, &loaded, NULL, diag));
     AUTO(bus_rules_free) struct bus_rules *rules = calloc(1, sizeof *rules);
     if (!rules) {
-        yaml_free(&rules_schema, loaded, 0);
+        yaml_data_free(&rules_schema, loaded, 0);
         FAIL(ERR_NOMEM, "rules");
     }
     rules->config = *config;

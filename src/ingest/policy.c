@@ -147,7 +147,7 @@ int ingest_policy_parse(struct str yaml, const char *file, struct ingest_policy 
     if (err == 0) {
         err = policy_take(loaded, file, policy, diag);
     }
-    yaml_free(&policy_schema, loaded, 0);
+    yaml_data_free(&policy_schema, loaded, 0);
     TRY(err);
     *ret = TAKE(policy);
     return 0;

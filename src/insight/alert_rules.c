@@ -86,7 +86,7 @@ static const cyaml_schema_value_t rules_schema = {
 
 void insight_alert_rules_free(struct insight_alert_rules **rules)
 {
-    yaml_free(&rules_schema, TAKE(*rules), 0);
+    yaml_data_free(&rules_schema, TAKE(*rules), 0);
 }
 
 const char *alert_severity_name(enum alert_severity severity)

@@ -216,7 +216,7 @@ int insight_canary_parse(struct str text, const char *file,
     struct reading r = {text, file, diag};
     size_t before = diag->items.len;
     int err = config ? config_fill(&r, from, config) : ERR_NOMEM;
-    yaml_free(&config_schema, from, 0);
+    yaml_data_free(&config_schema, from, 0);
     TRY(err);
     if (diag->items.len > before) {
         return diag_fail(diag, ERR_INVALID);

@@ -145,7 +145,7 @@ const char *insight_action_name(enum insight_action action)
 
 void insight_fleet_free(struct insight_fleet **fleet)
 {
-    yaml_free(&fleet_schema, TAKE(*fleet), 0);
+    yaml_data_free(&fleet_schema, TAKE(*fleet), 0);
 }
 
 // --- what the schema cannot see ------------------------------------------------------------------------

@@ -282,7 +282,7 @@ int insight_peers_parse(struct str text, const char *file, struct insight_peers_
     struct reading r = {text, file, diag, 0};
     AUTO(insight_peers_file_free) struct insight_peers_file made = {0};
     int err = take_file(&r, y, &made);
-    yaml_free(&file_schema, y, 0);
+    yaml_data_free(&file_schema, y, 0);
     TRY(err);
     *ret = made;
     made = (struct insight_peers_file){0};

@@ -328,7 +328,7 @@ int media_ladder_parse(struct str yaml, const char *file, struct media_ladder **
     TRY(yaml_load(yaml, file, &ladder_schema, &data, NULL, diag));
     AUTO(media_ladder_free) struct media_ladder *l = NULL;
     int err = ladder_from_yaml(data, &l);
-    yaml_free(&ladder_schema, data, 0);
+    yaml_data_free(&ladder_schema, data, 0);
     TRY(err);
     TRY(check_ladder(&(struct check){yaml, file, diag}, l));
     *ret = TAKE(l);

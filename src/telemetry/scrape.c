@@ -239,7 +239,7 @@ int telemetry_scraper_start(struct telemetry_scraper **ret, struct telemetry_int
     void *loaded = NULL;
     TRY(yaml_load(yaml, file, &scrape_schema, &loaded, NULL, diag));
     int err = read_targets(s, loaded, yaml, file, diag);
-    yaml_free(&scrape_schema, loaded, 0);
+    yaml_data_free(&scrape_schema, loaded, 0);
     TRY(err);
     FAIL_IF(curl_global_init(CURL_GLOBAL_DEFAULT) != 0, ERR_INTERNAL, "libcurl");
     s->multi = curl_multi_init();
