@@ -19,6 +19,8 @@ const cores = availableParallelism?.() ?? cpus().length;
 const shared = process.env.MARQUEE_SHARED ?? path.resolve(root, '../shared');
 const env = {
   ...process.env,
+  // Peers that are fetched and not installed (deps/peers.sh); and a person's PATH seldom holds nginx, nft and ip.
+  PATH: [process.env.PATH, '/usr/sbin', '/sbin', path.join(root, 'build/peers')].join(path.delimiter),
   MARQUEE_SHARED: shared,
   MARQUEE_LEVEL: level,
   MARQUEE: path.join(root, 'build/release/src/app/marquee'),
