@@ -5,8 +5,8 @@
 // dies), then talks to the relay, then writes what came of it. At least once, and with one
 // Message-ID however often.
 #include "bus/internal.h"
+#include "bus/transfer.h"
 
-#include <curl/curl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,15 +15,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define LEASE_US        300000000
-#define RETRY_US        30000000
-#define RETRY_MAX_US    21600000000
-#define ATTEMPTS        20 // some three days
-#define POLL_MS         500
-#define CONNECT_SECONDS 10L
-#define SEND_SECONDS    60L
-#define EXEC_US         60000000
-#define DEFAULT_FROM    "marquee@localhost"
+#define LEASE_US     300000000
+#define RETRY_US     30000000
+#define RETRY_MAX_US 21600000000
+#define ATTEMPTS     20 // some three days
+#define POLL_MS      500
+#define SEND_SECONDS 60L
+#define EXEC_US      60000000
+#define DEFAULT_FROM "marquee@localhost"
 
 struct bus_notifier {
     struct bus_notifier_config config;
@@ -118,15 +117,20 @@ static void notice_free(struct notice *n)
 
 // Mails wait where there is no relay; the others go.
 #define DUE "due_us <= ? AND (kind <> 'mail' OR ?)"
+static int64_t takes_mails(const struct bus_notifier_config *c)
+{
+    return c->smtp_url != NULL;
+}
 
-static int read_due(struct store_tx *tx, bool mails, struct notice *ret)
+static int read_due(struct store_tx *tx, const struct bus_notifier_config *c,
+                    struct notice *ret)
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
     TRY(store_query(
         tx, &r,
         "SELECT id, attempts, created_us, recipient, subject, body, kind, secret_file,"
         " dedupe FROM notice WHERE " DUE " ORDER BY due_us LIMIT 1",
-        "ii", clock_wall_us(), (int64_t)mails));
+        "ii", clock_wall_us(), takes_mails(c)));
     int found = store_next(r);
     if (found <= 0) {
         return found;
@@ -144,22 +148,22 @@ static int read_due(struct store_tx *tx, bool mails, struct notice *ret)
 }
 
 // Looked at without the writer's place, because nearly always there is none.
-static int any_due(struct store *store, bool mails)
+static int any_due(const struct bus_notifier_config *c)
 {
     AUTO(store_rollback) struct store_tx *tx = NULL;
     int64_t one = 0;
-    TRY(store_begin(store, STORE_READ, &tx));
+    TRY(store_begin(c->store, STORE_READ, &tx));
     int err = store_get_i64(tx, &one, "SELECT 1 FROM notice WHERE " DUE " LIMIT 1", "ii",
-                            clock_wall_us(), (int64_t)mails);
+                            clock_wall_us(), takes_mails(c));
     return err == ERR_NOT_FOUND ? 0 : err < 0 ? err : 1;
 }
 
 // 1 when there was one.
-static int take_due(struct store *store, bool mails, struct notice *ret)
+static int take_due(const struct bus_notifier_config *c, struct notice *ret)
 {
     AUTO(store_rollback) struct store_tx *tx = NULL;
-    TRY(store_begin(store, STORE_WRITE, &tx));
-    int found = read_due(tx, mails, ret);
+    TRY(store_begin(c->store, STORE_WRITE, &tx));
+    int found = read_due(tx, c, ret);
     if (found <= 0) {
         return found;
     }
@@ -196,23 +200,6 @@ static int settle(const struct bus_notifier_config *c, const struct notice *n, i
 }
 
 // --- SMTP (RFC 5321) through libcurl -----------------------------------------------------------------
-
-static void start_curl(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-static void easy_free(CURL **easy)
-{
-    curl_easy_cleanup(*easy);
-    *easy = NULL;
-}
-
-static void slist_free(struct curl_slist **list)
-{
-    curl_slist_free_all(*list);
-    *list = NULL;
-}
 
 static size_t give(char *to, size_t size, size_t count, void *user)
 {
@@ -255,33 +242,27 @@ static void set_security(CURL *easy, const struct bus_notifier_config *c)
 static int send_mail(const struct bus_notifier_config *c, const struct notice *n,
                      const atomic_bool *stopping)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     const char *from = c->mail_from ? c->mail_from : DEFAULT_FROM;
     AUTO(buf_free) struct buf text = {0};
-    char told[CURL_ERROR_SIZE] = "";
+    char told[CURL_ERROR_SIZE];
     FAIL_IF(!mail_address_is_safe(from), ERR_INVALID, "'%s' is no mail address", from);
     TRY(mail_write(
         &(struct mail_message){n->id, n->created_us, from, n->to, n->subject, n->body},
         &text));
-    pthread_once(&once, start_curl);
-    AUTO(easy_free) CURL *easy = curl_easy_init();
-    AUTO(slist_free) struct curl_slist *to = curl_slist_append(NULL, n->to);
-    FAIL_IF(!easy || !to, ERR_NOMEM, "a mail");
+    AUTO(transfer_free) CURL *easy = NULL;
+    TRY(transfer_new(&easy, c->smtp_url, SEND_SECONDS, told));
+    AUTO(transfer_list_free) struct curl_slist *to = curl_slist_append(NULL, n->to);
+    FAIL_IF(!to, ERR_NOMEM, "a mail");
     struct str rest = buf_view(&text);
-    curl_easy_setopt(easy, CURLOPT_URL, c->smtp_url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
     curl_easy_setopt(easy, CURLOPT_MAIL_FROM, from);
     curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, to);
     curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, give);
     curl_easy_setopt(easy, CURLOPT_READDATA, &rest);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT, SEND_SECONDS);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, is_stopping);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, stopping);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, told);
     set_security(easy, c);
     CURLcode code = curl_easy_perform(easy);
     long answer = 0;
@@ -345,11 +326,10 @@ static void count_attempt(const struct bus_notifier_config *c, int err, int64_t 
 static int flush(const struct bus_notifier_config *c, const atomic_bool *stopping)
 {
     int sent = 0;
-    bool mails = c->smtp_url != NULL;
     while (!(stopping && atomic_load(stopping))) {
         AUTO(notice_free) struct notice n = {0};
-        int found = any_due(c->store, mails);
-        found = found > 0 ? take_due(c->store, mails, &n) : found;
+        int found = any_due(c);
+        found = found > 0 ? take_due(c, &n) : found;
         TRY(found);
         if (!found) {
             break;

@@ -8,32 +8,13 @@
 // The time is under the signature so that a receiver can refuse what was recorded and sent again. The
 // secret is a file of this machine, read for each delivery: rows hold its path alone.
 #include "bus/internal.h"
+#include "bus/transfer.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
 #include <string.h>
 
-#define CONNECT_SECONDS  10L
 #define ANSWER_SECONDS   30L
 #define SECRET_MAX_BYTES 4096
 #define SECRET_MIN_BYTES 16
-
-static void start_curl(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-static void easy_free(CURL **easy)
-{
-    curl_easy_cleanup(*easy);
-    *easy = NULL;
-}
-
-static void slist_free(struct curl_slist **list)
-{
-    curl_slist_free_all(*list);
-    *list = NULL;
-}
 
 bool bus_webhook_url_is_safe(const char *url)
 {
@@ -73,7 +54,7 @@ static int add_header(struct curl_slist **list, const char *header)
 static int headers(const struct bus_webhook *w, struct curl_slist **ret)
 {
     AUTO(buf_free) struct buf id = {0}, signature = {0};
-    AUTO(slist_free) struct curl_slist *list = NULL;
+    AUTO(transfer_list_free) struct curl_slist *list = NULL;
     TRY(add_header(&list, "Content-Type: application/json"));
     TRY(add_header(&list, "Expect:"));
     if (w->id) {
@@ -102,17 +83,14 @@ static size_t drop(char *bytes, size_t size, size_t count, void *user)
 
 int bus_webhook_post(const struct bus_webhook *w)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    char told[CURL_ERROR_SIZE] = "";
+    char told[CURL_ERROR_SIZE];
     size_t left = 1 << 20;
     FAIL_IF(!bus_webhook_url_is_safe(w->url), ERR_INVALID, "'%s' is no web address",
             w->url);
-    pthread_once(&once, start_curl);
-    AUTO(slist_free) struct curl_slist *list = NULL;
-    AUTO(easy_free) CURL *easy = curl_easy_init();
-    FAIL_IF(!easy, ERR_NOMEM, "a webhook");
+    AUTO(transfer_list_free) struct curl_slist *list = NULL;
+    AUTO(transfer_free) CURL *easy = NULL;
+    TRY(transfer_new(&easy, w->url, ANSWER_SECONDS, told));
     TRY(headers(w, &list));
-    curl_easy_setopt(easy, CURLOPT_URL, w->url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, w->body.data);
@@ -121,10 +99,6 @@ int bus_webhook_post(const struct bus_webhook *w)
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "marquee/" MARQUEE_VERSION);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &left);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT, ANSWER_SECONDS);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, told);
     CURLcode code = curl_easy_perform(easy);
     long status = 0;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
