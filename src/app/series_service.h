@@ -15,8 +15,8 @@ struct series_service_config {
     // gives another address means the whole network behind it.
     const char *udp;
     int64_t step_ms; // 0: a minute
-    const char *
-        scrape; // a YAML file of targets, as telemetry_scraper_start reads it; NULL: none
+    // A YAML file of targets, as telemetry_scraper_start reads it; NULL: none.
+    const char *scrape;
 };
 // ERR_INVALID: a mistake in the file of targets, further ones go to stderr.
 // Listens at DATA/series.sock as well, where its path is not too long for a socket. ERR_BUSY: another process

@@ -290,7 +290,8 @@ static int send_exec(const struct notice *n)
     AUTO(proc_answer_free) struct proc_answer a = {0};
     const char *argv[WORDS_MAX + 1] = {0};
     TRY(json_parse(&list, str_of(n->to), 65536));
-    FAIL_IF(json_array_size(list) > WORDS_MAX, ERR_LIMIT, "a program of so many words");
+    FAIL_IF(json_array_size(list) > WORDS_MAX, ERR_LIMIT, "a program of over %d words",
+            WORDS_MAX);
     for (size_t i = 0; i < json_array_size(list); i++) {
         argv[i] = json_string_value(json_array_get(list, i));
     }

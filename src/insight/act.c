@@ -58,33 +58,30 @@ void insight_act_free(struct insight_act **act)
 }
 
 int act_try(const struct insight_act *act, struct store_tx *tx,
-            const struct insight_cluster *cluster, struct treatment *t,
-            const struct moment *now, const struct treatment_note *why,
-            enum insight_guard *ret_guard)
+            const struct act_candidate *c, enum insight_guard *ret_guard)
 {
     AUTO(json_free) json_t *counts = NULL, *data = NULL;
+    const struct moment *now = c->now;
     enum insight_guard guard = INSIGHT_GUARD_NONE;
-    TRY(guard_caps(tx, act->config.fleet, cluster, now, &guard, &counts));
+    TRY(guard_caps(tx, act->config.fleet, c->cluster, now, &guard, &counts));
     *ret_guard = guard;
     if (guard != INSIGHT_GUARD_NONE) {
         return 0;
     }
     TRY(store_exec(
         tx,
-        "UPDATE insight_treatment SET state = 'acting', guard = NULL, step = 0,"
-        " journal = 0, outcome = 'done', began_at = ?, began_us = ?,"
+        "UPDATE insight_treatment SET state = 'acting', guard = NULL, step = ?,"
+        " journal = ?, outcome = 'done', began_at = ?, began_us = ?,"
         " entered_at = ?, due_at = ? WHERE id = ? AND state = 'held'",
-        "iiiis", now->at, now->wall_us, now->at, now->at, t->id));
+        "iiiiiis", (int64_t)STEP_NOTIFY, (int64_t)JOURNAL_DUE, now->at, now->wall_us,
+        now->at, now->at, c->treatment->id));
     FAIL_IF(store_changes(tx) != 1, ERR_CONFLICT, "the treatment began elsewhere");
-    TRY(json_made(
-        json_pack("{s:o, s:O}", "look",
-                  why->data ? json_incref((json_t *)(uintptr_t)why->data) : json_null(),
-                  "counts", counts),
-        &data));
-    struct treatment_note begun = *why;
+    TRY(json_made(json_pack("{s:O?, s:O}", "look", c->why.data, "counts", counts),
+                  &data));
+    struct treatment_note begun = c->why;
     begun.verb = "begun";
     begun.data = data;
-    return treatment_tell(tx, t, now, &begun);
+    return treatment_tell(tx, c->treatment, now, &begun);
 }
 
 static int page(struct store_tx *tx, const struct insight_cluster *c,
@@ -392,7 +389,7 @@ static int begin_approved(struct insight_act *act, struct store_tx *tx,
             return 0;
         }
         TRY(err);
-        TRY(treatment_load(tx, &t, id));
+        TRY(treatment_load(tx, id, &t));
         const struct insight_cluster *c =
             insight_fleet_cluster(act->config.fleet, t.cluster);
         if (!c || !insight_cluster_server(c, t.server) || t.action == INSIGHT_NOTIFY ||
@@ -403,9 +400,12 @@ static int begin_approved(struct insight_act *act, struct store_tx *tx,
         TRY(store_get_text(
             tx, &by, "SELECT approved_by FROM insight_treatment WHERE id = ?", "s", id));
         TRY(guard_numbers(c, &numbers));
-        struct treatment_note why = {
-            .actor = by, .rule = "approval", .parameters = numbers};
-        TRY(act_try(act, tx, c, &t, now, &why, &guard));
+        const struct act_candidate candidate = {
+            .cluster = c,
+            .treatment = &t,
+            .now = now,
+            .why = {.actor = by, .rule = "approval", .parameters = numbers}};
+        TRY(act_try(act, tx, &candidate, &guard));
         TRY(note_cap(tx, id, guard));
     }
 }
@@ -425,7 +425,7 @@ static int pick(struct store_tx *tx, const struct moment *now, struct treatment 
         return 0;
     }
     TRY(err);
-    TRY(treatment_load(tx, ret, id));
+    TRY(treatment_load(tx, id, ret));
     return 1;
 }
 
@@ -555,24 +555,26 @@ static int write_result(struct store_tx *tx, struct work *w)
 {
     bool ends = *w->end && strcmp(w->end, "out") != 0 && strcmp(w->end, "stuck") != 0;
     bool moved = w->next != w->t.step;
+    // Tries of a replacement are of starting it and verifying it together.
+    bool anew = moved && w->t.step != STEP_START && w->t.step != STEP_VERIFY;
     bool stuck = strcmp(w->end, "stuck") == 0;
     return store_exec(
         tx,
-        "UPDATE insight_treatment SET lease_at = 0, journal = 0, state = ?, step = ?,"
-        " tries = CASE WHEN ?3 THEN tries + 1 WHEN ?4 AND step NOT IN (5, 6) THEN 0"
-        "   ELSE tries END,"
+        "UPDATE insight_treatment SET lease_at = 0, journal = ?17, state = ?1, step = ?2,"
+        " tries = CASE WHEN ?3 THEN tries + 1 WHEN ?16 THEN 0 ELSE tries END,"
         " entered_at = CASE WHEN ?4 THEN ?5 ELSE entered_at END, due_at = ?6,"
-        " outcome = coalesce(?7, outcome), removed = CASE WHEN ?8 THEN 1 ELSE removed "
-        "END,"
+        " outcome = coalesce(?7, outcome), removed = CASE WHEN ?8 THEN 1"
+        "   ELSE removed END,"
         " incarnation = CASE WHEN ?9 THEN ?10 ELSE incarnation END,"
         " error = coalesce(?11, error),"
         " ended_at = CASE WHEN ?12 THEN ?5 ELSE ended_at END,"
         " ended_us = CASE WHEN ?12 THEN ?13 ELSE ended_us END"
         " WHERE id = ?14 AND fence = ?15",
-        "siiiiisiissiisi", *w->end ? w->end : "acting", (int64_t)w->next,
+        "siiiiisiissiisiii", *w->end ? w->end : "acting", (int64_t)w->next,
         (int64_t)w->again, (int64_t)moved, w->now.at, w->now.at + w->pause_us, w->outcome,
         (int64_t)stuck, (int64_t)(w->t.step == STEP_NOTIFY), w->incarnation, w->error,
-        (int64_t)ends, w->now.wall_us, w->t.id, w->t.fence);
+        (int64_t)ends, w->now.wall_us, w->t.id, w->t.fence, (int64_t)anew,
+        (int64_t)JOURNAL_DUE);
 }
 
 static int keep_forensics(struct store_tx *tx, const struct work *w)

@@ -16,9 +16,15 @@ int act_passed(const struct insight_act *, const char *where);
 // A writing transaction, with the clock moved on.
 int act_begin(const struct insight_act *, struct store_tx **ret, struct moment *ret_now);
 
-// Caps, then begun or held; in the caller's transaction. *ret_guard says what holds it.
-int act_try(const struct insight_act *, struct store_tx *, const struct insight_cluster *,
-            struct treatment *, const struct moment *, const struct treatment_note *why,
+// A held treatment that nothing but the caps keeps from beginning.
+struct act_candidate {
+    const struct insight_cluster *cluster;
+    const struct treatment *treatment;
+    const struct moment *now;
+    struct treatment_note why;
+};
+// Begins it where the caps allow, in the caller's transaction. *ret_guard says what holds it.
+int act_try(const struct insight_act *, struct store_tx *, const struct act_candidate *,
             enum insight_guard *ret_guard);
 // Mails the owner, once for each `about`; urgent things go to the cluster's page, too.
 struct owner_word {

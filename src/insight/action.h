@@ -4,7 +4,7 @@
 //
 //     suspicion ─guards─▶ acting: notify ▸ remove ▸ drain ▸ examine ▸ terminate ▸ start ▸ verify ▸ return ─▶ done
 //                   │                         └─ action remove: stays out until undone
-//                   └▶ held (by which guard) or waiting (for a person) ─▶ acting, expired
+//                   └▶ held (by which guard) ─▶ acting, when nothing holds it or a person approves; expired, refused
 //
 // Each step is written down before it is done, in the same transaction as its entry of the audit trail; a
 // termination that was begun is never begun again, whoever dies when.
@@ -117,8 +117,7 @@ int insight_act_advance(struct insight_act *);
 
 // --- what people do -----------------------------------------------------------------------
 
-// Of one that waits or is held by a judgement: it begins when the caps allow, until the approval expires.
-// ERR_CONFLICT: it is neither, or expired.
+// Of one that is held: it begins when the caps allow, until the approval expires. ERR_CONFLICT: it is not held.
 int insight_treatment_approve(struct store_tx *, const char *id, const char *actor);
 int insight_treatment_refuse(struct store_tx *, const char *id, const char *actor);
 // Back into service, of one that was removed and not ended.
@@ -130,7 +129,7 @@ struct insight_treatment_query {
     const char *before;  // an id, for the next page; NULL
     int limit;
 };
-// Array of {"id","cluster","server","action","state","guard","why","step","dry_run","approved_by","error",
+// Array of {"id","cluster","server","action","state","guard","why","step","approved_by","error",
 // "created","began","ended","suspicion","forensics"}, newest first.
 int insight_treatments(struct store_tx *, const struct insight_treatment_query *,
                        json_t **ret);

@@ -18,9 +18,9 @@ int insight_case_of(const struct insight_peers_config *, const struct insight_re
                     struct insight_case *ret);
 
 struct insight_tally {
-    size_t right, wrong,
-        missed;    // suspects that are sick, that are not; sick ones that are no suspects
-    size_t judged; // servers that could be suspects
+    size_t right, wrong; // suspects that are sick, that are not
+    size_t missed;       // sick ones that are no suspects
+    size_t judged;       // servers that could be suspects
 };
 // Suspects against the truth, by the looks as they were scored. Sick servers that could not be judged are missed.
 struct insight_tally insight_case_tally(const struct insight_peers_config *,
@@ -33,16 +33,16 @@ struct insight_share {
 struct insight_share insight_share_of(size_t part, size_t whole);
 struct insight_quality {
     struct insight_tally sum;
-    struct insight_share precision, recall,
-        f; // F1, its interval by bootstrap over the tallies
+    struct insight_share precision, recall;
+    struct insight_share f; // F1, its interval by bootstrap over the tallies
 };
 int insight_quality_of(const struct insight_tally *, size_t count, uint64_t seed,
                        struct insight_quality *ret);
 
-// Simulated annealing (Kirkpatrick et al. 1983) over eps and min_points: towards the best F where the truth is known (at
-// the share of sick servers that the owner expects, if he said one), else
-// towards as many outliers a window as the owner expects. The cases are scored anew; the configuration's
-// eps and min_points are where it begins and what it changes.
+// Simulated annealing (Kirkpatrick et al. 1983) over eps and min_points: towards the best F where the truth is known
+// (at the share of sick servers that the owner expects, if one is stated), else towards as many outliers a window
+// as the owner expects. The cases are scored anew; the configuration's eps and min_points are where it begins
+// and what it changes.
 struct insight_annealed {
     double energy; // 1 - F, or the mean way from the expected number in parts of it
     size_t tried;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Who is unlike their peers: density clustering (DBSCAN, Ester et al. 1996) over windows of series of one
-// cluster of servers, with what Netflix built on it ("Tracking down the villains", 2015): eps by
-// annealing towards the number of outliers that the owner states, and persistence over windows.
+// Density clustering: DBSCAN (Ester, Kriegel, Sander and Xu, KDD 1996), and the table of points that it is given.
+// What it says of servers is made in peers.h.
 #ifndef INSIGHT_CLUSTER_H
 #define INSIGHT_CLUSTER_H
 
@@ -17,8 +16,8 @@ struct insight_points {
 #define INSIGHT_NOISE (-1)
 
 struct insight_clusters {
-    int32_t *
-        labels; // one a point: 0.. in the order of each cluster's first core point, or noise
+    // One a point: 0.. in the order of each cluster's first core point, or noise.
+    int32_t *labels;
     bool *core;   // one a point: has min_points within eps, itself counted
     size_t count; // of clusters
     size_t noise; // of points

@@ -26,11 +26,6 @@ static void look_clear(struct look *l)
     json_free(&l->parameters);
 }
 
-static json_t *or_empty(const json_t *value)
-{
-    return value ? json_incref((json_t *)(uintptr_t)value) : json_object();
-}
-
 static int look_describe(struct look *l)
 {
     const struct insight_suspicion *s = l->suspicion;
@@ -42,9 +37,9 @@ static int look_describe(struct look *l)
     TRY(guard_numbers(l->cluster, &numbers));
     TRY(json_made(json_pack("{s:s, s:s, s:s}", "start", start, "end", end, "data", data),
                   &l->window));
-    return json_made(
-        json_pack("{s:o, s:O}", "detector", or_empty(s->parameters), "guards", numbers),
-        &l->parameters);
+    return json_made(json_pack("{s:o, s:O}", "detector",
+                               treatment_or_empty(s->parameters), "guards", numbers),
+                     &l->parameters);
 }
 
 static int suspect_json(const struct look *l, const struct insight_suspect *suspect,
@@ -55,10 +50,10 @@ static int suspect_json(const struct look *l, const struct insight_suspect *susp
     clock_rfc3339(suspect->since_us, since);
     return json_made(
         json_pack("{s:s, s:f, s:o, s:I, s:I, s:I, s:s, s:O}", "since", since, "score",
-                  suspect->score, "evidence", or_empty(suspect->evidence), "members",
-                  (json_int_t)s->members, "reporting", (json_int_t)s->reporting,
-                  "suspects", (json_int_t)s->suspect_count, "rule", s->rule, "window",
-                  l->window),
+                  suspect->score, "evidence", treatment_or_empty(suspect->evidence),
+                  "members", (json_int_t)s->members, "reporting",
+                  (json_int_t)s->reporting, "suspects", (json_int_t)s->suspect_count,
+                  "rule", s->rule, "window", l->window),
         ret);
 }
 
@@ -143,7 +138,9 @@ static int decide(const struct look *l, struct store_tx *tx, struct treatment *t
     if (t->action == INSIGHT_NOTIFY || l->cluster->guards.dry_run) {
         return only_tell(l, tx, t, &note);
     }
-    TRY(act_try(l->act, tx, l->cluster, t, &l->now, &note, &guard));
+    const struct act_candidate candidate = {
+        .cluster = l->cluster, .treatment = t, .now = &l->now, .why = note};
+    TRY(act_try(l->act, tx, &candidate, &guard));
     return guard == INSIGHT_GUARD_NONE ? 0 : hold(l, tx, t, guard, &note);
 }
 
@@ -156,7 +153,7 @@ static int consider_one(const struct look *l, struct store_tx *tx,
         return 0; // nobody said how to treat it
     }
     TRY(suspect_json(l, suspect, &seen));
-    int err = treatment_open(tx, &t, l->cluster->name, suspect->server);
+    int err = treatment_open(tx, l->cluster->name, suspect->server, &t);
     if (err == ERR_NOT_FOUND) {
         TRY(str_copy(t.cluster, sizeof t.cluster, str_of(l->cluster->name)));
         TRY(str_copy(t.server, sizeof t.server, str_of(suspect->server)));
@@ -250,7 +247,7 @@ int insight_act_consider_json(struct insight_act *act, const json_t *object)
     TRY(counts_from_json(object, &s));
     TRY(json_get_array(object, "suspects", &list));
     s.suspect_count = json_array_size(list);
-    FAIL_IF(s.suspect_count > SUSPECTS_MAX, ERR_LIMIT, "so many suspects");
+    FAIL_IF(s.suspect_count > SUSPECTS_MAX, ERR_LIMIT, "over %d suspects", SUSPECTS_MAX);
     TRY(arena_new(&arena));
     struct insight_suspect *suspects =
         arena_alloc(arena, s.suspect_count + 1, sizeof *suspects);

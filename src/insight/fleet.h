@@ -25,10 +25,10 @@ struct insight_guards {
     int64_t max_per_hour;      // treatments begun: 3
     int64_t cooldown_s;        // after the end of one: 600
     int64_t min_peers;         // servers that report: 5
-    int64_t
-        outlier_percent; // more than so many look bad or are silent: it is no outlier: 20
-    int64_t max_age_s;   // of the newest value: 180
-    int64_t watch_s;     // a replacement is not treated again by itself: 1800
+    // More than so many look bad or are silent: it is no outlier: 20
+    int64_t outlier_percent;
+    int64_t max_age_s;       // of the newest value: 180
+    int64_t watch_s;         // a replacement is not treated again by itself: 1800
     int64_t approval_life_s; // 3600
     bool approval;           // a person approves each
     bool dry_run;            // decide and tell, do nothing

@@ -43,8 +43,8 @@ struct insight_metric {
     enum insight_statistic statistic;
     enum insight_side side;
     bool is_ratio; // compared by ratios (its logarithm): latencies, sizes
-    double
-        least; // the least spread among peers that matters: in its unit, or of the logarithm
+    // The least spread among peers that matters: in its unit, or of the logarithm.
+    double least;
 };
 
 struct insight_peers_config {
@@ -54,10 +54,10 @@ struct insight_peers_config {
     size_t metric_count;
     int64_t step_ms;
     size_t window; // steps
-    size_t of,
-        enough; // windows that are looked at, and in how many of them a suspect is an outlier
-    size_t
-        warm_up; // steps; a server that reports for less, or again for less, is not judged
+    // Windows that are looked at, and in how many of them a suspect is an outlier.
+    size_t of, enough;
+    // Steps; a server that reports for less, or again for less, is not judged.
+    size_t warm_up;
     size_t min_peers;     // judged servers without which nobody is
     int coverage_percent; // of a window's values that a judged server has, of each metric
     int most_percent;     // if more of the judged look bad, it is no outlier
@@ -87,8 +87,8 @@ struct insight_recording {
     int64_t step_ms;
     size_t steps, metrics, servers;
     char **names; // of servers
-    double
-        *values; // value of metric m, server s, step t: [(m * servers + s) * steps + t]
+    // Of metric m, server s, step t: [(m * servers + s) * steps + t].
+    double *values;
 };
 int insight_recording_new(struct insight_recording **ret, size_t metrics, size_t servers,
                           size_t steps); // all NaN; names are the caller's to make

@@ -26,8 +26,8 @@ int insight_signals_relate(const struct insight_signals *,
 struct insight_question {
     const char *target; // a stack expression
     const json_t *tags; // of the line of it that is meant; NULL: its first
-    const char *
-        candidates; // an expression that gives the others; NULL: every series that there is
+    // An expression that gives the others; NULL: every series that there is.
+    const char *candidates;
     int64_t at_ms;  // when something happened to the target; 0: its latest change
     int64_t now_ms; // nothing behind it is looked at
     size_t keep;    // 0: 20

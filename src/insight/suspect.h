@@ -9,12 +9,11 @@
 
 struct insight_suspect {
     const char *server; // by its name in the cluster
-    int64_t
-        since_us; // wall clock: the beginning of the first window of the unbroken row of
-                  // windows in which it was an outlier
+    // Wall clock: the beginning of the first of the unbroken row of windows in which it was an outlier.
+    int64_t since_us;
     double score; // how far out, in the detector's own measure
-    const json_t *
-        evidence; // an object for people: which metrics, how far from the peers; NULL: {}
+    // An object for people: which metrics, how far from the peers; NULL: {}.
+    const json_t *evidence;
 };
 
 // One look at one cluster. Borrowed.
@@ -22,11 +21,10 @@ struct insight_suspicion {
     const char *cluster;
     const char *rule;                       // "dbscan@1"
     int64_t window_start_us, window_end_us; // wall clock
-    int64_t data_us;  // of the newest value that was looked at, wall clock
-    size_t members;   // of the cluster, as the detector knows it
-    size_t reporting; // that had values in the window, the suspects included
-    const json_t
-        *parameters; // "eps", "min_points", the metrics and their scales; NULL: {}
+    int64_t data_us;          // of the newest value that was looked at, wall clock
+    size_t members;           // of the cluster, as the detector knows it
+    size_t reporting;         // that had values in the window, the suspects included
+    const json_t *parameters; // "eps", "min_points", metrics and their scales; NULL: {}
     const struct insight_suspect *suspects;
     size_t suspect_count;
 };

@@ -66,15 +66,15 @@ static int load(struct store_rows *r, struct treatment *ret)
     return from_row(r, ret);
 }
 
-int treatment_load(struct store_tx *tx, struct treatment *ret, const char *id)
+int treatment_load(struct store_tx *tx, const char *id, struct treatment *ret)
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
     TRY(store_query(tx, &r, COLUMNS "WHERE id = ?", "s", id));
     return load(r, ret);
 }
 
-int treatment_open(struct store_tx *tx, struct treatment *ret, const char *cluster,
-                   const char *server)
+int treatment_open(struct store_tx *tx, const char *cluster, const char *server,
+                   struct treatment *ret)
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
     TRY(store_query(tx, &r,
@@ -84,7 +84,7 @@ int treatment_open(struct store_tx *tx, struct treatment *ret, const char *clust
     return load(r, ret);
 }
 
-static json_t *or_empty(const json_t *value)
+json_t *treatment_or_empty(const json_t *value)
 {
     return value ? json_incref((json_t *)(uintptr_t)value) : json_object();
 }
@@ -102,7 +102,8 @@ int treatment_tell(struct store_tx *tx, const struct treatment *t,
     TRY(cstr_printf(&what, "treatment.%s", n->verb));
     TRY(cstr_printf(&type, "treatment.%s.v1", n->verb));
     TRY(json_made(json_pack("{s:s, s:s, s:o}", "treatment", t->id, "action",
-                            insight_action_name(t->action), "saw", or_empty(n->data)),
+                            insight_action_name(t->action), "saw",
+                            treatment_or_empty(n->data)),
                   &data));
     TRY(insight_audit_append(tx,
                              &(struct insight_audit_entry){.actor = n->actor,
@@ -118,7 +119,7 @@ int treatment_tell(struct store_tx *tx, const struct treatment *t,
     insight_audit_head_text(&head, head_text);
     TRY(json_made(json_pack("{s:s, s:s, s:s, s:s?, s:o, s:s}", "cluster", t->cluster,
                             "server", t->server, "action", insight_action_name(t->action),
-                            "rule", n->rule, "saw", or_empty(n->data), "audit",
+                            "rule", n->rule, "saw", treatment_or_empty(n->data), "audit",
                             head_text),
                   &told));
     return bus_emit(tx,
@@ -142,13 +143,20 @@ static int person_tells(struct store_tx *tx, const struct treatment *t, const ch
                           &(struct treatment_note){.verb = verb, .actor = actor});
 }
 
+static int load_held(struct store_tx *tx, const char *id, struct treatment *ret)
+{
+    TRY(treatment_load(tx, id, ret));
+    FAIL_IF(strcmp(ret->state, "held") != 0, ERR_CONFLICT,
+            "this treatment is %s: only a held one can be approved or refused",
+            ret->state);
+    return 0;
+}
+
 int insight_treatment_approve(struct store_tx *tx, const char *id, const char *actor)
 {
     struct treatment t;
     int64_t at = 0;
-    TRY(treatment_load(tx, &t, id));
-    FAIL_IF(strcmp(t.state, "held") != 0, ERR_CONFLICT,
-            "this treatment is %s: nothing waits for an approval", t.state);
+    TRY(load_held(tx, id, &t));
     TRY(steady_last(tx, &at));
     TRY(store_exec(tx,
                    "UPDATE insight_treatment SET approved_by = ?, approved_at = ?"
@@ -161,9 +169,7 @@ int insight_treatment_refuse(struct store_tx *tx, const char *id, const char *ac
 {
     struct treatment t;
     int64_t at = 0;
-    TRY(treatment_load(tx, &t, id));
-    FAIL_IF(strcmp(t.state, "held") != 0, ERR_CONFLICT,
-            "this treatment is %s: there is nothing to refuse", t.state);
+    TRY(load_held(tx, id, &t));
     TRY(steady_last(tx, &at));
     TRY(store_exec(tx,
                    "UPDATE insight_treatment SET state = 'refused', ended_us = ?,"
@@ -175,14 +181,14 @@ int insight_treatment_refuse(struct store_tx *tx, const char *id, const char *ac
 int insight_treatment_undo(struct store_tx *tx, const char *id, const char *actor)
 {
     struct treatment t;
-    TRY(treatment_load(tx, &t, id));
+    TRY(treatment_load(tx, id, &t));
     FAIL_IF(strcmp(t.state, "out") != 0 && strcmp(t.state, "stuck") != 0, ERR_CONFLICT,
             "this treatment is %s: only a server that stays out can be put back",
             t.state);
     TRY(store_exec(tx,
-                   "UPDATE insight_treatment SET state = 'acting', step = ?, journal = 0,"
+                   "UPDATE insight_treatment SET state = 'acting', step = ?, journal = ?,"
                    " tries = 0, due_at = 0, outcome = 'undone' WHERE id = ?",
-                   "is", (int64_t)STEP_RETURN, id));
+                   "iis", (int64_t)STEP_RETURN, (int64_t)JOURNAL_DUE, id));
     return person_tells(tx, &t, "undoing", actor);
 }
 

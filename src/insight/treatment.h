@@ -59,11 +59,11 @@ struct treatment {
     int64_t tries, fence, entered_at;
     bool approved;
 };
-// ERR_NOT_FOUND. `where` ends "SELECT … FROM insight_treatment".
-int treatment_load(struct store_tx *, struct treatment *ret, const char *id);
-// The open one of a server.
-int treatment_open(struct store_tx *, struct treatment *ret, const char *cluster,
-                   const char *server);
+// ERR_NOT_FOUND.
+int treatment_load(struct store_tx *, const char *id, struct treatment *ret);
+// The open one of a server. ERR_NOT_FOUND.
+int treatment_open(struct store_tx *, const char *cluster, const char *server,
+                   struct treatment *ret);
 
 // Entry of the audit trail and event in one: what = "treatment.<verb>", about the server; `data` may be NULL.
 struct treatment_note {
@@ -74,6 +74,8 @@ struct treatment_note {
 };
 int treatment_tell(struct store_tx *, const struct treatment *, const struct moment *,
                    const struct treatment_note *);
+// A reference to it, or to {}.
+json_t *treatment_or_empty(const json_t *);
 
 // --- guards (guard.c) -------------------------------------------------------------------------
 
