@@ -122,6 +122,8 @@ const struct http_route api_routes[] = {
 
     GET(API "/actions", O, actions_list, "What is done with sick servers, newest first"),
     GET(API "/actions/{id}", O, actions_get, "A treatment: why, how far, what was found"),
+    GET(API "/actions/{id}/plot", O, actions_plot, "Its server among the peers, as it was when it was suspected"),
+    GET(API "/actions/{id}/alerts", O, actions_alerts, "Alerts that fired meanwhile, or shortly before"),
     POST(API "/actions/{id}/approve", O, actions_approve, SMALL, "Approve what is held by a judgement"),
     POST(API "/actions/{id}/refuse", O, actions_refuse, SMALL, "Refuse what is held"),
     POST(API "/actions/{id}/undo", O, actions_undo, SMALL, "Put a server back into service"),
@@ -129,6 +131,8 @@ const struct http_route api_routes[] = {
     GET(API "/alerts", O, alerts_list, "Alerts that are not resolved, or in a state"),
     GET(API "/alerts/{id}", O, alerts_get, "An alert"),
     GET(API "/alerts/{id}/related", O, alerts_related, "What else changed when an alert fired"),
+    GET(API "/alerts/{id}/related/{place}/picture", O, alerts_picture, "A related signal beside the alert's series, as a PNG"),
+    GET(API "/alerts/{id}/actions", O, alerts_actions, "What was done with servers meanwhile"),
     POST(API "/alerts/{id}/ack", O, alerts_ack, SMALL, "Acknowledge an alert"),
     GET(API "/silences", O, silences_list, "Silences that hold"),
     POST(API "/silences", O, silences_add, SMALL, "Tell nothing of alerts that fit, until an end"),

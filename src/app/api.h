@@ -204,6 +204,7 @@ http_handler_f api_session_create, api_session_get, api_session_end, api_session
     api_history_get, api_openapi_get, api_health_get, api_media_get, api_art_get,
     api_pages_get, api_series_publish, api_series_write, api_series_otlp,
     api_series_exposition, api_series_counts, api_actions_list, api_actions_get,
+    api_actions_plot, api_actions_alerts, api_alerts_picture, api_alerts_actions,
     api_actions_approve, api_actions_refuse, api_actions_undo, api_suspicions_add,
     api_alerts_list, api_alerts_get, api_alerts_ack, api_silences_list, api_silences_add,
     api_silences_end;

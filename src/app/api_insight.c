@@ -3,6 +3,8 @@
 // What the service did by itself and why: the audit trail, treatments, alerts, silences, related signals.
 #include "app/api.h"
 
+#include <string.h>
+
 int api_audit_list(struct http_request *req, struct http_response *res, void *user)
 {
     struct api *api = user;
@@ -67,6 +69,16 @@ int api_actions_list(struct http_request *req, struct http_response *res, void *
 int api_actions_get(struct http_request *req, struct http_response *res, void *user)
 {
     return api_read(user, req, res, insight_treatment);
+}
+
+int api_actions_plot(struct http_request *req, struct http_response *res, void *user)
+{
+    return api_read(user, req, res, insight_treatment_plot);
+}
+
+int api_actions_alerts(struct http_request *req, struct http_response *res, void *user)
+{
+    return api_read(user, req, res, insight_incident_alerts);
 }
 
 int api_actions_approve(struct http_request *req, struct http_response *res, void *user)
@@ -197,4 +209,35 @@ int api_insight_related(struct http_request *req, struct http_response *res, voi
 int api_alerts_related(struct http_request *req, struct http_response *res, void *user)
 {
     return api_read(user, req, res, insight_alert_related);
+}
+
+static int read_related(struct api *api, struct http_request *req, json_t **ret)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    return insight_alert_related(tx, id, ret);
+}
+
+// ?theme=dark|light
+int api_alerts_picture(struct http_request *req, struct http_response *res, void *user)
+{
+    AUTO(json_free) json_t *related = NULL;
+    AUTO(buf_free) struct buf out = {0};
+    const char *theme = http_request_query(req, "theme");
+    int64_t place = 0;
+    TRY(api_number(http_request_param(req, "place"), 0, 1000, &place));
+    TRY(read_related(user, req, &related));
+    const struct insight_picture picture = {
+        .place = (size_t)place, .is_dark = theme && strcmp(theme, "dark") == 0};
+    TRY(insight_related_picture(related, &picture, &out));
+    http_header(res, "Cache-Control", "no-cache");
+    http_body(res, telemetry_format_type(TELEMETRY_PNG), buf_view(&out));
+    return 0;
+}
+
+int api_alerts_actions(struct http_request *req, struct http_response *res, void *user)
+{
+    return api_read(user, req, res, insight_incident_treatments);
 }

@@ -144,6 +144,18 @@ static int decide(const struct look *l, struct store_tx *tx, struct treatment *t
     return guard == INSIGHT_GUARD_NONE ? 0 : hold(l, tx, t, guard, &note);
 }
 
+// The picture that belongs to the suspicion that the treatment has.
+static int keep_plot(struct store_tx *tx, const struct treatment *t,
+                     const struct insight_suspect *suspect)
+{
+    return suspect->plot ? store_exec(tx,
+                                      "INSERT INTO insight_plot (treatment, plot)"
+                                      " VALUES (?, ?) ON CONFLICT (treatment) DO UPDATE"
+                                      " SET plot = excluded.plot",
+                                      "sj", t->id, suspect->plot)
+                         : 0;
+}
+
 static int consider_one(const struct look *l, struct store_tx *tx,
                         const struct insight_suspect *suspect)
 {
@@ -165,7 +177,11 @@ static int consider_one(const struct look *l, struct store_tx *tx,
                        " CASE WHEN state = 'held' THEN ? ELSE suspicion END WHERE id = ?",
                        "ijs", l->now.at, seen, t.id));
     }
-    return strcmp(t.state, "held") == 0 ? decide(l, tx, &t, suspect, seen) : 0;
+    if (strcmp(t.state, "held") != 0) {
+        return 0;
+    }
+    TRY(keep_plot(tx, &t, suspect));
+    return decide(l, tx, &t, suspect, seen);
 }
 
 // The whole look is held: the owner hears it once an hour, urgently.

@@ -15,6 +15,7 @@
 #include "insight/change.h"
 #include "insight/cluster.h"
 #include "insight/fleet.h"
+#include "insight/incident.h"
 #include "insight/peers.h"
 #include "insight/relate.h"
 #include "insight/sheet.h"

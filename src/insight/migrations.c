@@ -102,5 +102,9 @@ const struct store_migration insight_migrations[] = {
      "  fired INTEGER NOT NULL," // us: of which firing
      "  found TEXT,"             // JSON, or
      "  why TEXT) WITHOUT ROWID;"},
+    {"insight", 5,
+     "CREATE TABLE insight_plot ("
+     "  treatment TEXT PRIMARY KEY,"
+     "  plot TEXT NOT NULL) WITHOUT ROWID;"},
 };
 const size_t insight_migration_count = ARRAY_LEN(insight_migrations);

@@ -170,6 +170,24 @@ int insight_peers_suspect(const struct insight_peers_config *,
                           struct insight_suspects **ret);
 int insight_suspects_to_json(const struct insight_suspects *, json_t **ret);
 
+// --- as people see it -----------------------------------------------------------------------------
+
+const char *insight_statistic_name(enum insight_statistic);
+// A feature in the metric's own unit: of ratios it is a logarithm.
+double insight_metric_shown(const struct insight_metric *, double feature);
+
+// A judged server among its peers, by the two metrics in which it is farthest from them: {"server","method","servers",
+// "judged","eps","min_points","axes":[{"metric","statistic","peers","spread","ratio"}],"points":[{"server","state":
+// "peer"|"outlier"|"suspect","at":[spreads from the peers, an axis each],"values":[in the metric's unit]}]}.
+struct insight_plot_wish {
+    size_t server;
+    const bool *is_suspect; // of the look's servers
+    size_t most;            // points; of more peers every so many are drawn
+};
+int insight_plot_make(const struct insight_peers_config *,
+                      const struct insight_recording *, const struct insight_look *,
+                      const struct insight_plot_wish *, json_t **ret);
+
 // --- telling outliers ------------------------------------------------------------------------------
 
 // eps and min_points for points whose values are spreads, where the owner gave none (0): the knee of the sorted

@@ -158,6 +158,60 @@ static void a_sick_server_is_found_with_its_reason(void **state)
     end_world(&w);
 }
 
+static const json_t *point_named(const json_t *points, const char *server)
+{
+    for (size_t i = 0; i < json_array_size(points); i++) {
+        if (strcmp(json_str_or(json_array_get(points, i), "server", ""), server) == 0) {
+            return json_array_get(points, i);
+        }
+    }
+    return NULL;
+}
+
+// Kept with a suspect: all its peers, by the two metrics in which it stands out most; drawn alike each time.
+static void a_suspect_among_its_peers(void **state)
+{
+    (void)state;
+    struct world w = world_of(usual_text);
+    change(w.recording, 1, 17, 20, 1, 0.02);
+    assert_suspects(&w, "web-17");
+    const json_t *plot = w.found->list.data[0].plot;
+    const json_t *points = json_object_get(plot, "points");
+    const json_t *axes = json_object_get(plot, "axes");
+    assert_int_equal(json_array_size(points), SERVERS);
+    assert_int_equal(json_array_size(axes), 2);
+    assert_string_equal(json_str_or(json_array_get(axes, 0), "metric", ""), "errors");
+    size_t peers = 0;
+    for (size_t i = 0; i < SERVERS; i++) {
+        const json_t *one = json_array_get(points, i);
+        double across = json_number_value(json_array_get(json_object_get(one, "at"), 0));
+        bool is_peer = strcmp(json_str_or(one, "state", ""), "peer") == 0;
+        peers += is_peer;
+        assert_true(is_peer ? fabs(across) < 5 : across > 5);
+    }
+    assert_int_equal(peers, SERVERS - 1);
+    const json_t *own = point_named(points, "web-17");
+    assert_string_equal(json_str_or(own, "state", ""), "suspect");
+    assert_true(json_number_value(json_array_get(json_object_get(own, "values"), 0)) >
+                0.019);
+    // Of more peers than fit, some; of the suspects, each.
+    struct insight_look look;
+    bool is_suspect[SERVERS] = {[17] = true};
+    const struct insight_plot_wish wish = {17, is_suspect, 10};
+    assert_int_equal(insight_peers_look(w.config, w.recording, w.recording->steps, &look),
+                     0);
+    for (int again = 0; again < 2; again++) {
+        AUTO(json_free) json_t *few = NULL;
+        assert_int_equal(insight_plot_make(w.config, w.recording, &look, &wish, &few), 0);
+        const json_t *list = json_object_get(few, "points");
+        assert_int_equal(json_array_size(list), 10);
+        assert_non_null(point_named(list, "web-17"));
+        assert_true(json_i64_or(few, "judged", 0) == SERVERS);
+    }
+    insight_look_free(&look);
+    end_world(&w);
+}
+
 static void each_metric_and_direction(void **state)
 {
     (void)state;
@@ -640,6 +694,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sick_server_is_found_with_its_reason),
+        cmocka_unit_test(a_suspect_among_its_peers),
         cmocka_unit_test(each_metric_and_direction),
         cmocka_unit_test(what_passes_is_no_suspect),
         cmocka_unit_test(who_starts_stops_or_is_not_seen),

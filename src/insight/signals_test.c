@@ -157,6 +157,27 @@ static const char rules_text[] = "schema: 1\n"
                                  "    above: 5\n"
                                  "    channels: [ops]\n";
 
+// Drawn from what was kept, without the store.
+static void expect_picture(const json_t *related)
+{
+    AUTO(buf_free) struct buf light = {0}, dark = {0}, second = {0};
+    struct insight_picture p = {0};
+    assert_int_equal(insight_related_picture(related, &p, &light), 0);
+    p.is_dark = true;
+    assert_int_equal(insight_related_picture(related, &p, &dark), 0);
+    p.place = 1;
+    assert_int_equal(insight_related_picture(related, &p, &second), 0);
+    assert_true(light.len > 2000 && memcmp(light.data, "\x89PNG\r\n", 6) == 0);
+    assert_true(light.len != dark.len || memcmp(light.data, dark.data, dark.len) != 0);
+    assert_true(second.len != dark.len || memcmp(second.data, dark.data, dark.len) != 0);
+    const char *path = getenv("MARQUEE_PICTURE"); // for who wants to see it
+    if (path) {
+        assert_int_equal(fs_write_file(path, dark.data, dark.len), 0);
+    }
+    p.place = 1000;
+    assert_int_equal(insight_related_picture(related, &p, &second), ERR_NOT_FOUND);
+}
+
 // By itself, when an alert fires, and once.
 static void an_alert_that_fires_has_its_related_signals(void **state)
 {
@@ -189,6 +210,7 @@ static void an_alert_that_fires_has_its_related_signals(void **state)
     assert_int_equal(insight_alert_related(tx, id, &related), 0);
     assert_null(json_str_or(related, "why", NULL));
     expect_cause(json_object_get(related, "found"), 2 * SERVERS);
+    expect_picture(related);
     store_rollback(&tx);
     store_close(&store);
     assert_int_equal(fs_remove_tree(dir), 0);

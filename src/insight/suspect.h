@@ -14,6 +14,7 @@ struct insight_suspect {
     double score; // how far out, in the detector's own measure
     // An object for people: which metrics, how far from the peers; NULL: {}.
     const json_t *evidence;
+    const json_t *plot; // as insight_plot_make has it; NULL: none
 };
 
 // One look at one cluster. Borrowed.

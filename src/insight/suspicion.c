@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define EVIDENCE_METRICS 5
+// When a whole fleet is suspected nobody looks at each picture.
+enum { PLOTS_MAX = 40, PLOT_POINTS = 2000 };
 
 void insight_suspects_free(struct insight_suspects **s)
 {
@@ -16,6 +18,7 @@ void insight_suspects_free(struct insight_suspects **s)
     }
     vec_for_each (one, &(*s)->list) {
         json_decref((json_t *)one->evidence);
+        json_decref((json_t *)one->plot);
     }
     vec_for_each (name, &(*s)->names) {
         free(*name);
@@ -33,7 +36,7 @@ static int64_t time_us(const struct insight_recording *r, size_t step)
     return (r->start_ms + ((int64_t)step - 1) * r->step_ms) * 1000;
 }
 
-static double shown(const struct insight_metric *metric, double value)
+double insight_metric_shown(const struct insight_metric *metric, double value)
 {
     return metric->is_ratio && metric->statistic != INSIGHT_STATISTIC_SLOPE &&
                    metric->statistic != INSIGHT_STATISTIC_DEVIATION
@@ -41,7 +44,7 @@ static double shown(const struct insight_metric *metric, double value)
                : value;
 }
 
-static const char *statistic_name(enum insight_statistic statistic)
+const char *insight_statistic_name(enum insight_statistic statistic)
 {
     static const char *const names[] = {
 #define X(name, text) text,
@@ -57,10 +60,10 @@ static int parameters_of(const struct insight_peers_config *c,
     AUTO(json_free) json_t *metrics = json_array();
     for (size_t m = 0; m < c->metric_count; m++) {
         const struct insight_metric *metric = &c->metrics[m];
-        json_t *one =
-            json_pack("{s:s, s:s, s:f, s:f}", "metric", metric->name, "statistic",
-                      statistic_name(metric->statistic), "peers",
-                      shown(metric, look->middles[m]), "spread", look->spreads[m]);
+        json_t *one = json_pack("{s:s, s:s, s:f, s:f}", "metric", metric->name,
+                                "statistic", insight_statistic_name(metric->statistic),
+                                "peers", insight_metric_shown(metric, look->middles[m]),
+                                "spread", look->spreads[m]);
         FAIL_IF(json_array_append_new(metrics, one) < 0, ERR_NOMEM, "parameters");
     }
     return json_made(json_pack("{s:s, s:f, s:I, s:I, s:I, s:I, s:O}", "method",
@@ -100,8 +103,10 @@ static int evidence_of(const struct insight_peers_config *c,
         const struct insight_metric *metric = &c->metrics[best];
         json_t *one = json_pack(
             "{s:I, s:s, s:f, s:f, s:f}", "at", (json_int_t)best, "metric", metric->name,
-            "value", shown(metric, look->features[server * look->metrics + best]),
-            "peers", shown(metric, look->middles[best]), "away", away[best]);
+            "value",
+            insight_metric_shown(metric, look->features[server * look->metrics + best]),
+            "peers", insight_metric_shown(metric, look->middles[best]), "away",
+            away[best]);
         FAIL_IF(json_array_append_new(metrics, one) < 0, ERR_NOMEM, "evidence");
     }
     for (size_t i = 0; i < json_array_size(metrics); i++) {
@@ -143,6 +148,39 @@ static int add_suspect(const struct insight_peers_config *c,
     return 0;
 }
 
+static int plots_of(const struct insight_peers_config *c,
+                    const struct insight_recording *r, const struct insight_look *look,
+                    const bool *is_suspect, struct insight_suspects *out)
+{
+    size_t made = 0;
+    for (size_t s = 0; s < r->servers && made < MIN(out->list.len, PLOTS_MAX); s++) {
+        const struct insight_plot_wish wish = {s, is_suspect, PLOT_POINTS};
+        json_t *plot = NULL;
+        if (is_suspect[s]) {
+            TRY(insight_plot_make(c, r, look, &wish, &plot));
+            out->list.data[made++].plot = plot;
+        }
+    }
+    return 0;
+}
+
+static int suspect_all(const struct insight_peers_config *c,
+                       const struct insight_recording *r,
+                       const struct insight_look *looks, size_t count,
+                       struct insight_suspects *out)
+{
+    bool *is_suspect = calloc(r->servers + 1, sizeof *is_suspect);
+    int err = is_suspect ? 0 : err_fail(ERR_NOMEM, "suspects");
+    for (size_t s = 0; err == 0 && s < r->servers; s++) {
+        size_t before = out->list.len;
+        err = add_suspect(c, r, looks, count, s, out);
+        is_suspect[s] = out->list.len > before;
+    }
+    err = err < 0 ? err : plots_of(c, r, &looks[count - 1], is_suspect, out);
+    free(is_suspect);
+    return err;
+}
+
 int insight_peers_decide(const struct insight_peers_config *c,
                          const struct insight_recording *r,
                          const struct insight_look *looks, size_t count,
@@ -154,8 +192,8 @@ int insight_peers_decide(const struct insight_peers_config *c,
     FAIL_IF(!out, ERR_NOMEM, "suspects");
     out->verdict = newest->verdict;
     TRY(vec_reserve(&out->names, r->servers + 1));
-    for (size_t s = 0; newest->verdict == INSIGHT_VERDICT_JUDGED && s < r->servers; s++) {
-        TRY(add_suspect(c, r, looks, count, s, out));
+    if (newest->verdict == INSIGHT_VERDICT_JUDGED) {
+        TRY(suspect_all(c, r, looks, count, out));
     }
     TRY(parameters_of(c, newest, &out->parameters));
     static const char *const rules[] = {"dbscan@1", "mad@1", "lof@1"};

@@ -264,3 +264,14 @@ int insight_treatment(struct store_tx *tx, const char *id, json_t **ret)
     FAIL_IF(!found, ERR_NOT_FOUND, "there is no such treatment");
     return to_item(r, ret);
 }
+
+int insight_treatment_plot(struct store_tx *tx, const char *id, json_t **ret)
+{
+    AUTO(store_rows_free) struct store_rows *r = NULL;
+    TRY(store_query(tx, &r, "SELECT plot FROM insight_plot WHERE treatment = ?", "s",
+                    id));
+    int found = store_next(r);
+    TRY(found);
+    FAIL_IF(!found, ERR_NOT_FOUND, "no picture of its peers was kept");
+    return store_json(r, 0, ret);
+}

@@ -17,3 +17,26 @@ int telemetry_graph_complaint(const struct telemetry_graph *g, const char *why,
 {
     return graph_write_complaint(g, why, out);
 }
+
+int telemetry_picture_write(const struct telemetry_picture *p,
+                            const struct telemetry_answer *answer, struct buf *out)
+{
+    static const char *const zones[] = {"UTC", NULL};
+    const struct telemetry_span *span = &answer->span;
+    const struct telemetry_graph g = {
+        .span = *span,
+        .end_ms = span->start_ms + (int64_t)span->count * span->step_ms,
+        .format = TELEMETRY_PNG,
+        .zones = zones,
+        .width = p->width,
+        .height = p->height,
+        .layout = GRAPH_IMAGE,
+        .zoom = 1,
+        .is_dark = p->is_dark,
+        .legend = GRAPH_LEGEND_NO_STATS,
+        .title = p->title,
+        .palette = p->is_dark ? "light24" : "armytage",
+        .vision = "normal",
+    };
+    return graph_write(&g, answer, out);
+}

@@ -84,4 +84,13 @@ int telemetry_graph_write(struct telemetry *, const struct telemetry_graph *,
 int telemetry_graph_complaint(const struct telemetry_graph *, const char *why,
                               struct buf *out);
 
+// Lines that somebody kept, which need not be in the store any more, as a PNG; times are UTC.
+struct telemetry_picture {
+    const char *title;
+    int width, height; // of the whole image
+    bool is_dark;
+};
+int telemetry_picture_write(const struct telemetry_picture *,
+                            const struct telemetry_answer *, struct buf *out);
+
 #endif
