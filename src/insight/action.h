@@ -134,7 +134,7 @@ struct insight_treatment_query {
 int insight_treatments(struct store_tx *, const struct insight_treatment_query *,
                        json_t **ret);
 int insight_treatment(struct store_tx *, const char *id, json_t **ret);
-// Its server among the peers, as insight_plot_make had it. ERR_NOT_FOUND: none was kept.
+// {"plot":}: its server among the peers, as insight_plot_make had it; null: none was kept.
 int insight_treatment_plot(struct store_tx *, const char *id, json_t **ret);
 
 #endif

@@ -268,10 +268,14 @@ int insight_treatment(struct store_tx *tx, const char *id, json_t **ret)
 int insight_treatment_plot(struct store_tx *tx, const char *id, json_t **ret)
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
-    TRY(store_query(tx, &r, "SELECT plot FROM insight_plot WHERE treatment = ?", "s",
-                    id));
+    AUTO(json_free) json_t *plot = NULL;
+    TRY(store_query(tx, &r,
+                    "SELECT plot FROM insight_treatment LEFT JOIN insight_plot ON"
+                    " treatment = id WHERE id = ?",
+                    "s", id));
     int found = store_next(r);
     TRY(found);
-    FAIL_IF(!found, ERR_NOT_FOUND, "no picture of its peers was kept");
-    return store_json(r, 0, ret);
+    FAIL_IF(!found, ERR_NOT_FOUND, "there is no such treatment");
+    TRY(store_json(r, 0, &plot));
+    return json_made(json_pack("{s:O}", "plot", plot), ret);
 }

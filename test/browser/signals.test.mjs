@@ -124,10 +124,10 @@ describe('signals', { skip: missing }, () => {
     await page.getByText('The audit trail is whole').waitFor();
     await page.getByRole('link', { name: 'edge-03' }).click();
     const line = page.locator('.time-line > li');
-    await line.first().getByText('Treatment began').waitFor();
-    assert.match(await line.last().innerText(), /Replaced, and the replacement serves/);
-    await line.first().locator('summary').click();
-    await line.first().getByText('"min_points": 4').waitFor();
+    const begun = line.filter({ hasText: 'Treatment began' });
+    await line.filter({ hasText: 'Replaced, and the replacement serves' }).waitFor();
+    await begun.locator('summary').click();
+    await begun.getByText('"min_points": 4').waitFor();
     await page.getByRole('img', { name: '8.7 spreads from the peers' }).waitFor();
     await page.goto(`${mock.address}/desk/incidents/t3`);
     await page.getByText('too large a share').waitFor();
@@ -139,6 +139,63 @@ describe('signals', { skip: missing }, () => {
     await dialog.getByRole('button', { name: 'Approve' }).click();
     await page.getByText('Being treated').waitFor();
     assert.equal(mock.state.actions[0].approved_by, 'olga');
+  });
+
+  it('shows a suspect among its peers, by pointer, by keys and as a table', async () => {
+    await open('/desk/incidents/t2');
+    const plot = page.getByRole('application', { name: /200 servers by latency of requests, errors; edge-03 stands apart/ });
+    await plot.waitFor();
+    assert.equal(await plot.locator('.own').count(), 1);
+    assert.equal(await plot.locator('path.suspect').count(), 1, 'the other suspect has a shape of its own');
+    assert.equal(await plot.locator('path.outlier').count(), 2);
+    assert.equal(await plot.locator('circle.peer').count(), 196);
+    const reads = page.locator('.plot-reads');
+    await plot.focus();
+    await page.keyboard.press('ArrowRight');
+    await reads.getByText('edge-77, another suspect').waitFor();
+    await page.keyboard.press('ArrowRight');
+    await reads.getByText(/edge-03, this server: latency of requests .* \(\+8\.7 spreads\)/).waitFor();
+    const own = await plot.locator('.own').boundingBox();
+    await page.keyboard.press('Escape');
+    await page.mouse.move(own.x + own.width / 2, own.y + own.height / 2);
+    await reads.getByText('edge-03, this server').waitFor();
+    await page.getByText('The same as a table').click();
+    assert.match(await page.locator('.plot-table tbody tr').first().innerText(), /edge-77\s+another suspect/);
+    // One time line: the suspicion, what was done, and the alert that fired meanwhile.
+    const line = page.locator('.time-line > li');
+    assert.match(await line.first().innerText(), /edge-03 is unlike its peers from here on/);
+    await page.locator('.time-line').getByText('More than 1 % of plays fail: the alert fired').waitFor();
+    await page.goto(`${mock.address}/desk/incidents/t3`);
+    await page.getByText('too large a share').waitFor();
+    assert.equal(await page.locator('.cluster-plot').count(), 0, 'what was not kept is not drawn');
+  });
+
+  it('shows what else changed when an alert fired, in words and pictures', async () => {
+    await open('/desk/incidents');
+    await page.getByRole('link', { name: 'More than 1 % of plays fail' }).click();
+    const first = page.locator('.related-signal').first();
+    await first.getByRole('heading', { name: 'disk.queue' }).waitFor();
+    assert.match(await first.innerText(), /Changed 2 min before the alert’s series\. From 80 to 92 \(\+15 %\)\./);
+    await first.getByRole('img', { name: 'disk.queue under the alert’s series, over the time in which they were compared' }).waitFor();
+    await first.getByText('92 % of what calls took more began in store').waitFor();
+    await first.getByText('Numbers').click();
+    assert.match(await first.getByRole('link', { name: 'Picture (PNG)' }).getAttribute('href'), /\/alerts\/a1\/related\/0\/picture\?theme=(dark|light)$/);
+    await page.getByText('Began 1 min before. Nothing before; 12 since.').waitFor();
+    await page.getByText('Ended 1 min after. 300 until then; nothing since.').waitFor();
+    assert.equal(await page.locator('.related-signal').count(), 5);
+    await page.getByRole('button', { name: 'Show all 8' }).click();
+    assert.equal(await page.locator('.related-signal').count(), 8);
+    await page.getByRole('meter', { name: 'store: 92 %' }).waitFor();
+    await page.getByRole('button', { name: 'Approve' }).waitFor();
+    await page.goto(`${mock.address}/desk/alerts/a2`);
+    await page.getByText('Nothing could be related: nothing has values').waitFor();
+  });
+
+  it('shows an incident on a phone without scrolling sideways', async () => {
+    await open('/desk/alerts/a1', { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true });
+    await page.locator('.related-signal').first().waitFor();
+    await page.locator('.cluster-plot').waitFor();
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
   });
 
   it('fits a phone', async () => {

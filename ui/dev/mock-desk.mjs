@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filmFrame, filmReport, filmStill } from './mock-desk-film.mjs';
-import { mockActions, mockAlerts, mockAudit, mockDashboards, mockSignals } from './mock-signals.mjs';
+import { mockActions, mockAlerts, mockAudit, mockDashboards, mockSignals, mockPlot, mockRelated } from './mock-signals.mjs';
 
 const CSP = "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json' };
@@ -199,6 +199,14 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
       Object.assign(find(s.alerts, c.id, 'alert'), { state: 'acknowledged', acknowledged_by: 'olga' });
       return [204, null];
     }],
+    ['GET', 'alerts/:id', (c) => find(s.alerts, c.id, 'alert')],
+    ['GET', 'alerts/:id/related', (c) => {
+      if (c.id === 'a2') return { found: null, why: 'nothing has values for name,edge.up,:eq' };
+      return mockRelated;
+    }],
+    ['GET', 'alerts/:id/actions', (c) => ({ actions: c.id === 'a1' ? s.actions.slice(0, 2).map((a) => ({ ...a, same: false })) : [] })],
+    ['GET', 'actions/:id/alerts', () => ({ alerts: s.alerts.slice(0, 1).map((a) => ({ ...a, same: false })) })],
+    ['GET', 'actions/:id/plot', (c) => ({ plot: c.id === 't3' ? null : mockPlot(find(s.actions, c.id, 'action').server) })],
     ['GET', 'actions', () => ({ actions: empty ? [] : s.actions })],
     ['GET', 'actions/:id', (c) => find(s.actions, c.id, 'action')],
     ['POST', 'actions/:id/:how', (c) => {

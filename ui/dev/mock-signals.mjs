@@ -93,3 +93,39 @@ export const mockAudit = [
   ...['begun', 'remove.intended', 'remove.performed', 'drain.performed', 'examine.performed', 'terminate.intended', 'terminate.performed', 'start.performed', 'verify.performed', 'return.performed', 'done'].map((verb) => `treatment.${verb}`).map((what, i) => entry(i + 1, what, mockActions[1])),
   entry(12, 'treatment.held', mockActions[0], {}),
 ].reverse();
+
+// 200 servers in two dimensions, four of which are out; t1 and t2 have a plot, t3 is from before there was one.
+const noise = (i, k) => Math.sin(i * 12.9898 + k * 78.233) * 1.4 + Math.sin(i * 4.1 + k) * 0.8;
+const point = (i, server, state, at) => ({ server, state, at, values: [0.083 * 1.08 ** at[0], 0.0001 + at[1] * 0.00005] });
+export const mockPlot = (server) => ({
+  server, method: 'dbscan', servers: 203, judged: 200, eps: 4, min_points: 17,
+  axes: [
+    { metric: 'latency of requests', statistic: 'median', peers: 0.083, spread: 0.08, ratio: true },
+    { metric: 'errors', statistic: 'mean', peers: 0.0001, spread: 0.00005, ratio: false },
+  ],
+  points: [
+    point(0, server, 'suspect', [8.7, 1.1]), point(1, 'edge-77', 'suspect', [2.2, 31]), point(2, 'edge-90', 'outlier', [-6.1, 0.4]), point(3, 'edge-91', 'outlier', [5.2, 5.9]),
+    ...Array.from({ length: 196 }, (_, i) => point(i, `edge-${200 + i}`, 'peer', [noise(i, 1), noise(i, 2)])),
+  ],
+});
+const minute = 60_000;
+const from = Math.floor(Date.now() / minute) * minute - 126 * minute;
+const steps = (low, high, at, k) => Array.from({ length: 126 }, (_, i) => (i < at ? low : high) + noise(i, k) * low * 0.01);
+const signal = (name, score, at, more) => ({
+  name, relation: 'moved', score, pearson: score, spearman: score - 0.03, lag: (120 - at) * minute, changed: from + at * minute, before: 80, after: 92, step: 14.2, start: from, end: from + 126 * minute,
+  values: steps(80, 92, at, score), part: null, share: null, ...more,
+});
+export const mockRelated = {
+  found: {
+    schema: 1, changed: from + 120 * minute, start: from, end: from + 126 * minute, step: minute, target: { values: steps(0.01, 0.034, 120, 3) }, candidates: 8214, more: false,
+    calls: { target: 'web', parts: [{ part: 'store', own: 41, whole: 41, share: 0.92 }, { part: 'web', own: 3, whole: 47, share: 0.08 }] },
+    related: [
+      signal({ name: 'disk.queue', 'nf.node': 'edge-03', 'nf.cluster': 'edge', service: 'store' }, 0.97, 118, { part: 'store', share: 0.92 }),
+      signal({ name: 'http.latency', 'nf.node': 'edge-03', statistic: 'percentile.of.a.rather.long.name.that.does.not.fit' }, 0.81, 120),
+      signal({ name: 'pool.waiting', 'nf.node': 'edge-03' }, 0.74, 119, { relation: 'born', before: null, after: 12, step: null, values: steps(0, 12, 119, 7).map((v, i) => (i < 119 ? null : v)) }),
+      signal({ name: 'cache.hits', 'nf.node': 'edge-03' }, 0.6, 121, { relation: 'died', before: 300, after: null, step: null, values: steps(300, 0, 121, 8).map((v, i) => (i < 121 ? v : null)) }),
+      ...[0.5, 0.41, 0.33, 0.2].map((score, i) => signal({ name: 'cpu.load', 'nf.node': `edge-1${i}` }, score, 119 + i)),
+    ],
+  },
+  why: null,
+};

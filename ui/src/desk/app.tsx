@@ -19,7 +19,7 @@ import { Skeletons, toastError } from './notes';
 import { DeliveryPage } from './pages/delivery';
 import { FilmsPage } from './pages/films';
 import { FindingsPage } from './pages/findings';
-import { IncidentPage, IncidentsPage } from './pages/incidents';
+import { AlertPage, IncidentPage, IncidentsPage } from './pages/incidents';
 import { IngestPage } from './pages/ingest';
 import { JobPage } from './pages/job';
 import { JobsPage } from './pages/jobs';
@@ -73,6 +73,7 @@ const routes: readonly PageRoute[] = [
   { pattern: '/desk/titles/:id', may: mayOperate, page: (p) => <TitlePage key={p.id} id={p.id!} /> },
   { pattern: '/desk/incidents', may: mayOperate, page: () => <IncidentsPage /> },
   { pattern: '/desk/incidents/:id', may: mayOperate, page: (p) => <IncidentPage key={p.id} id={p.id!} /> },
+  { pattern: '/desk/alerts/:id', may: mayOperate, page: (p) => <AlertPage key={p.id} id={p.id!} /> },
   { pattern: '/desk/signals', may: mayOperate, page: () => <SignalsPage /> },
   { pattern: '/desk/dashboards', may: mayOperate, page: () => <DashboardsPage /> },
   { pattern: '/desk/dashboards/:id', may: mayOperate, page: (p) => <DashboardPage key={p.id} id={p.id!} /> },

@@ -10,6 +10,7 @@ import './forms.css';
 import './job.css';
 import './report.css';
 import './signals.css';
+import './incident.css';
 import './phone.css';
 
 startRouter('/desk/');

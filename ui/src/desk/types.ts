@@ -228,6 +228,59 @@ export interface Alert {
   silenced: boolean;
 }
 
+export interface PlotPoint {
+  server: string;
+  state: 'peer' | 'outlier' | 'suspect';
+  at: number[]; // spreads from the peers, an axis each
+  values: (number | null)[]; // in the metric's unit
+}
+
+export interface PeersPlot {
+  server: string;
+  method: string;
+  servers: number;
+  judged: number;
+  eps: number;
+  min_points: number;
+  axes: { metric: string; statistic: string; peers: number; spread: number; ratio: boolean }[];
+  points: PlotPoint[];
+}
+
+export interface RelatedSignal {
+  name: string | Record<string, string>;
+  relation: 'moved' | 'born' | 'died';
+  score: number;
+  pearson: number;
+  spearman: number;
+  lag: number; // ms that it was earlier
+  changed: number;
+  before: number | null;
+  after: number | null;
+  step: number | null; // in spreads of its noise
+  start: number;
+  end: number;
+  values: (number | null)[];
+  part?: string | null; // of the call graph
+  share?: number | null;
+}
+
+export interface Found {
+  changed: number;
+  start: number;
+  end: number;
+  step: number;
+  target: { values: (number | null)[] };
+  candidates: number;
+  more?: boolean;
+  related: RelatedSignal[];
+  calls?: { target: string; parts: { part: string; own: number; whole: number; share: number }[] } | null;
+}
+
+export interface Related {
+  found: Found | null;
+  why: string | null;
+}
+
 export interface Evidence {
   outlier_in?: number;
   of?: number;

@@ -9,10 +9,13 @@ import { ago, dateTime } from '../../shared/format';
 import { api } from '../api';
 import { Confirm } from '../confirm';
 import { Failure, Skeletons, toastError } from '../notes';
+import { ClusterPlot } from '../incident/plot';
+import { RelatedSignals } from '../incident/related';
+import { alertMoments, momentsOf, TimeLine, treatmentMoments } from '../incident/time_line';
 import { useResource } from '../resource';
 import { short } from '../signals/answer';
 import { t, type TextKey } from '../text';
-import type { Alert, AuditEntry, Evidence, Treatment } from '../types';
+import type { Alert, Evidence, Treatment } from '../types';
 
 const tones: Record<string, Tone> = {
   firing: 'error', pending: 'warning', no_data: 'warning', acknowledged: 'info', resolved: 'ok',
@@ -95,7 +98,9 @@ function AlertRow({ alert, reload }: { alert: Alert; reload: () => void }): JSX.
     <>
       <State state={alert.state} />
       <span class="said">
-        <b>{alert.summary || alert.rule}</b>
+        <a class="name" href={`/desk/alerts/${alert.id}`}>
+          {alert.summary || alert.rule}
+        </a>
         <small class="faint clip">{`${alert.rule} ${tagText(alert.tags)}`}</small>
       </span>
       <span class="num">{short(alert.value)}</span>
@@ -134,6 +139,8 @@ export function IncidentPage({ id }: { id: string }): JSX.Element {
   const incident = useResource(`actions/${id}`, (s) => api.action(id, s), [`treatment/${id}`]);
   const subject = incident.value ? `server/${incident.value.cluster}/${incident.value.server}` : null;
   const audit = useResource(subject && `audit/${subject}`, (s) => api.audit(subject!, s), [`treatment/${id}`]);
+  const plot = useResource(`actions/${id}/plot`, (s) => api.plot(id, s), [`treatment/${id}`]);
+  const alerts = useResource(`actions/${id}/alerts`, (s) => api.alertsBeside(id, s), [`treatment/${id}`, 'alert/']);
   if (incident.error && !incident.value)
     return (
       <div class="page">
@@ -159,14 +166,21 @@ export function IncidentPage({ id }: { id: string }): JSX.Element {
       <Decide of={x} reload={incident.reload} />
       <section>
         <h2 class="section">{t('incident.evidence')}</h2>
-        <PeersPlot evidence={x.suspicion.evidence} />
+        {plot.value && plot.value.points.length > 0 && <ClusterPlot plot={plot.value} />}
+        <PeersTable evidence={x.suspicion.evidence} />
         <p class="faint">{t('incident.window', { outlier: x.suspicion.evidence.outlier_in ?? 0, of: x.suspicion.evidence.of ?? 0, reporting: x.suspicion.reporting ?? 0, members: x.suspicion.members ?? 0 })}</p>
       </section>
       <section>
         <h2 class="section">{t('incident.line')}</h2>
         {audit.error && <Failure of={audit} />}
-        <TimeLine entries={entries} />
+        <TimeLine moments={momentsOf(alerts.value ?? [], entries, treatmentMoments(x))} />
       </section>
+      {(alerts.value ?? []).slice(0, 1).map((a) => (
+        <section key={a.id}>
+          <h2 class="section">{t('related.of', { alert: a.summary || a.rule })}</h2>
+          <RelatedSignals alert={a.id} />
+        </section>
+      ))}
       {x.forensics && (
         <section>
           <h2 class="section">{t('incident.forensics')}</h2>
@@ -221,18 +235,19 @@ function Decide({ of, reload }: { of: Treatment; reload: () => void }): JSX.Elem
 }
 
 // How far the server lies from its peers, a row a metric, in the peers' own spread: the band holds nearly all of them.
-function PeersPlot({ evidence }: { evidence: Evidence }): JSX.Element {
+function PeersTable({ evidence }: { evidence: Evidence }): JSX.Element {
   const metrics = evidence.metrics ?? [];
   const reach = Math.max(6, ...metrics.map((m) => Math.abs(m.away)));
   const x = (away: number): number => 50 + (away / reach) * 46;
   return (
     <table class="peers">
+      <caption>{t('incident.table')}</caption>
       <thead>
         <tr>
-          <th>{t('incident.metric')}</th>
-          <th class="end">{t('incident.value')}</th>
-          <th class="end">{t('incident.peers')}</th>
-          <th colSpan={2}>{t('incident.away')}</th>
+          <th scope="col">{t('incident.metric')}</th>
+          <th scope="col" class="end">{t('incident.value')}</th>
+          <th scope="col" class="end">{t('incident.peers')}</th>
+          <th scope="col" colSpan={2}>{t('incident.away')}</th>
         </tr>
       </thead>
       <tbody>
@@ -258,30 +273,88 @@ function PeersPlot({ evidence }: { evidence: Evidence }): JSX.Element {
   );
 }
 
-// "treatment.remove.performed" → "Take out of service: done"; what a newer server tells stays as it is.
-function entryText(what: string): string {
-  const [, first, second] = what.split('.');
-  if (!first || !what.startsWith('treatment.')) return what;
-  return second === undefined ? t(`entry.${first}` as TextKey) : `${t(`step.${first}` as TextKey)}: ${t(`entry.${second}` as TextKey)}`;
+// --- one alert ----------------------------------------------------------------------------------
+
+export function AlertPage({ id }: { id: string }): JSX.Element {
+  const alert = useResource(`alerts/${id}`, (s) => api.alert(id, s), [`alert/${id}`]);
+  const actions = useResource(`alerts/${id}/actions`, (s) => api.actionsBeside(id, s), [`alert/${id}`, 'treatment/']);
+  if (alert.error && !alert.value)
+    return (
+      <div class="page">
+        <Failure of={alert} />
+      </div>
+    );
+  if (!alert.value) return <Skeletons shape="page" />;
+  const a = alert.value;
+  const servers = actions.value ?? [];
+  const ack = (): void => {
+    api.ack(a.id, t('incident.ack.why')).then(alert.reload, toastError);
+  };
+  return (
+    <div class="page incident">
+      <header class="head">
+        <h1>{a.summary || a.rule}</h1>
+        <State state={a.state} />
+        {a.state === 'firing' && (
+          <Button size="small" kind="outline" onClick={ack}>
+            {t('incident.ack')}
+          </Button>
+        )}
+      </header>
+      <p class="faint">
+        {t('alert.about', { rule: a.rule, value: short(a.value) })} {tagText(a.tags)}
+        {a.acknowledged_by && ` ${t('alert.acked', { who: a.acknowledged_by })}`}
+      </p>
+      <section>
+        <h2 class="section">{t('related.title')}</h2>
+        <RelatedSignals alert={a.id} />
+      </section>
+      {servers.length > 0 && (
+        <section>
+          <h2 class="section">{t('alert.servers')}</h2>
+          <ul class="incident-list">
+            {servers.map((x) => (
+              <li key={x.id}>
+                <State state={x.state} />
+                <a class="name" href={`/desk/incidents/${x.id}`}>
+                  {x.server}
+                </a>
+                <span class="faint clip">{x.why ?? t(`action.${x.action}` as TextKey)}</span>
+                <time class="faint" title={dateTime(x.created)}>
+                  {ago(x.created)}
+                </time>
+              </li>
+            ))}
+          </ul>
+          {servers.slice(0, 1).map((x) => (
+            <BesidePlot key={x.id} of={x} />
+          ))}
+        </section>
+      )}
+      <section>
+        <h2 class="section">{t('incident.line')}</h2>
+        <AlertLine of={a} servers={servers} />
+      </section>
+    </div>
+  );
 }
 
-function TimeLine({ entries }: { entries: readonly AuditEntry[] }): JSX.Element {
-  if (entries.length === 0) return <p class="faint">{t('incident.nothing')}</p>;
+// The suspect that the alert most likely tells of, among its peers, and what waits for a person.
+function BesidePlot({ of }: { of: Treatment }): JSX.Element | null {
+  const plot = useResource(`actions/${of.id}/plot`, (s) => api.plot(of.id, s), [`treatment/${of.id}`]);
+  const incident = useResource(`actions/${of.id}`, (s) => api.action(of.id, s), [`treatment/${of.id}`]);
   return (
-    <ol class="time-line">
-      {[...entries].reverse().map((e) => (
-        <li key={e.seq}>
-          <time title={e.time}>{dateTime(e.time)}</time>
-          <b>{entryText(e.what)}</b>
-          <small class="faint">{`${e.actor}${e.rule ? ` · ${e.rule}` : ''} · #${e.seq}`}</small>
-          {(e.data !== null || e.parameters !== null) && (
-            <details>
-              <summary>{t('incident.data')}</summary>
-              <pre>{JSON.stringify({ window: e.window, parameters: e.parameters, data: e.data }, null, 2)}</pre>
-            </details>
-          )}
-        </li>
-      ))}
-    </ol>
+    <>
+      {incident.value && <Decide of={incident.value} reload={incident.reload} />}
+      {plot.value && plot.value.points.length > 0 && <ClusterPlot plot={plot.value} />}
+    </>
   );
+}
+
+function AlertLine({ of, servers }: { of: Alert; servers: readonly Treatment[] }): JSX.Element {
+  const first = servers[0];
+  const subject = first ? `server/${first.cluster}/${first.server}` : null;
+  const audit = useResource(subject && `audit/${subject}`, (s) => api.audit(subject!, s), first ? [`treatment/${first.id}`] : []);
+  const entries = (audit.value ?? []).filter((e) => (e.data as { treatment?: string } | null)?.treatment === first?.id);
+  return <TimeLine moments={first ? momentsOf([of], entries, treatmentMoments(first)) : alertMoments(of)} />;
 }
