@@ -73,7 +73,7 @@ int insight_silence_end(struct store_tx *, const char *id, const char *actor);
 int insight_silences(struct store_tx *, int64_t now_us, json_t **ret); // those that hold
 
 // Array of {"id","rule","tags","state","severity","summary","value","since","fired","resolved","acknowledged_by",
-// "silenced","told"}, newest first. `state` NULL: all that are not resolved.
+// "acknowledged_why","silenced","told"}, newest first. `state` NULL: all that are not resolved.
 int insight_alerts(struct store_tx *, const char *state, int limit, json_t **ret);
 int insight_alert(struct store_tx *, const char *id, json_t **ret);
 

@@ -140,39 +140,46 @@ static int to_alert(const struct store_rows *r, json_t **ret)
     return 0;
 }
 
-static bool fits(const json_t *silence, const json_t *alert)
+bool alert_silence_fits(const json_t *silence, const char *rule, const json_t *tags)
 {
-    const char *rule = json_str_or(silence, "rule", NULL);
-    return (!rule || strcmp(rule, json_str_or(alert, "rule", "")) == 0) &&
-           alert_tags_fit(json_object_get(alert, "tags"),
-                          json_object_get(silence, "tags"));
+    const char *of = json_str_or(silence, "rule", NULL), *key;
+    json_t *value;
+    if (of && strcmp(of, rule) != 0) {
+        return false;
+    }
+    json_object_foreach(json_object_get(silence, "tags"), key, value)
+    {
+        if (!json_equal(json_object_get(tags, key), value)) {
+            return false;
+        }
+    }
+    return true;
 }
 
-static int mark_silenced(struct store_tx *tx, json_t *alerts)
+static void mark_silenced(json_t *alert, const json_t *silences)
 {
-    AUTO(json_free) json_t *silences = NULL;
-    TRY(insight_silences(tx, clock_wall_us(), &silences));
-    for (size_t i = 0; i < json_array_size(alerts); i++) {
-        json_t *alert = json_array_get(alerts, i);
-        bool silenced = false;
-        for (size_t k = 0; k < json_array_size(silences); k++) {
-            silenced = silenced || fits(json_array_get(silences, k), alert);
-        }
-        json_object_set_new(alert, "silenced", json_boolean(silenced));
+    bool silenced = false;
+    for (size_t i = 0; i < json_array_size(silences); i++) {
+        silenced = silenced || alert_silence_fits(json_array_get(silences, i),
+                                                  json_str_or(alert, "rule", ""),
+                                                  json_object_get(alert, "tags"));
     }
-    return 0;
+    json_object_set_new(alert, "silenced", json_boolean(silenced));
 }
 
 int insight_alerts(struct store_tx *tx, const char *state, int limit, json_t **ret)
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
-    AUTO(json_free) json_t *alerts = NULL;
+    AUTO(json_free) json_t *alerts = NULL, *silences = NULL;
     TRY(store_query(tx, &r,
                     COLUMNS "WHERE (?1 IS NULL AND state <> 'resolved') OR state = ?1"
                             " ORDER BY id DESC LIMIT ?2",
                     "si", state, (int64_t)limit));
     TRY(store_array(r, to_alert, &alerts));
-    TRY(mark_silenced(tx, alerts));
+    TRY(insight_silences(tx, clock_wall_us(), &silences));
+    for (size_t i = 0; i < json_array_size(alerts); i++) {
+        mark_silenced(json_array_get(alerts, i), silences);
+    }
     *ret = TAKE(alerts);
     return 0;
 }
@@ -180,9 +187,14 @@ int insight_alerts(struct store_tx *tx, const char *state, int limit, json_t **r
 int insight_alert(struct store_tx *tx, const char *id, json_t **ret)
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
+    AUTO(json_free) json_t *alert = NULL, *silences = NULL;
     TRY(store_query(tx, &r, COLUMNS "WHERE id = ?", "s", id));
     int found = store_next(r);
     TRY(found);
     FAIL_IF(!found, ERR_NOT_FOUND, "there is no such alert");
-    return to_alert(r, ret);
+    TRY(to_alert(r, &alert));
+    TRY(insight_silences(tx, clock_wall_us(), &silences));
+    mark_silenced(alert, silences);
+    *ret = TAKE(alert);
+    return 0;
 }

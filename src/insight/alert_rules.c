@@ -2,19 +2,13 @@
 //
 // Alert rules as libcyaml loads them, and what a schema cannot see.
 #include "insight/alert_rules.h"
+#include "insight/fields.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RULES_MAX = 10000, CHANNELS_MAX = 1000, WORDS_MAX = 64, LEVELS_MAX = 8 };
-#define OPTIONAL CYAML_FLAG_OPTIONAL
-#define TEXT(key, type, member, flags, longest) \
-    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | (flags), type, member, 1, longest)
-#define WORDS(key, type, member)                                                     \
-    CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | OPTIONAL, type, member, &word, 1, \
-                         WORDS_MAX)
-#define NUMBER(key, type, member) CYAML_FIELD_INT(key, OPTIONAL, type, member)
+enum { RULES_MAX = 10000, CHANNELS_MAX = 1000, LEVELS_MAX = 8 };
 #define THRESHOLD(key, type, member) \
     CYAML_FIELD_FLOAT_PTR(key, CYAML_FLAG_POINTER | OPTIONAL, type, member)
 

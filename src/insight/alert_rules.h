@@ -90,7 +90,7 @@ struct alert_facts alert_next(const struct alert_rule *, struct alert_facts,
 // --- telling (alert_tell.c) -------------------------------------------------------------------
 
 int alerts_tell(struct store_tx *, const struct insight_alerts_config *, int64_t now_us);
-// Whether each of `wanted` is in `tags`.
-bool alert_tags_fit(const json_t *tags, const json_t *wanted);
+// Whether a silence, as insight_silences lists it, is for an alert of this rule with these tags (alert_people.c).
+bool alert_silence_fits(const json_t *silence, const char *rule, const json_t *tags);
 
 #endif

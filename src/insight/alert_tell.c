@@ -42,26 +42,10 @@ static void telling_clear(struct telling *t)
     json_free(&t->firing);
 }
 
-bool alert_tags_fit(const json_t *tags, const json_t *wanted)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)wanted, key, value)
-    {
-        if (!json_equal(json_object_get(tags, key), value)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool is_silenced(const struct telling *t, const struct due *d)
 {
     for (size_t i = 0; i < json_array_size(t->silences); i++) {
-        const json_t *s = json_array_get(t->silences, i);
-        const char *rule = json_str_or(s, "rule", NULL);
-        if ((!rule || strcmp(rule, d->rule->name) == 0) &&
-            alert_tags_fit(d->tags, json_object_get(s, "tags"))) {
+        if (alert_silence_fits(json_array_get(t->silences, i), d->rule->name, d->tags)) {
             return true;
         }
     }
@@ -260,12 +244,26 @@ static int exec(struct telling *t, const struct alert_channel *c, const json_t *
         t->tx, &(struct bus_exec){.argv = argv, .body = body, .dedupe = dedupe});
 }
 
-// A channel that two levels name is told by each.
-static int tell_channels(struct telling *t, const struct due *first, int64_t level,
-                         char *const *names, size_t count, const json_t *body)
+// Who hears of a level: of 0 the rule's own channels, of k those of its k-th escalation. The file may have
+// fewer of them by now.
+static struct alert_escalation level_of(const struct alert_rule *rule, int64_t level)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct alert_channel *c = alert_channel_of(t->config->rules, names[i]);
+    if (level == 0) {
+        return (struct alert_escalation){.channels = rule->channels,
+                                         .channels_count = rule->channels_count};
+    }
+    return level <= (int64_t)rule->escalate_count ? rule->escalate[level - 1]
+                                                  : (struct alert_escalation){0};
+}
+
+// A channel that two levels name is told by each.
+static int tell_level(struct telling *t, const struct due *first, int64_t level,
+                      const json_t *body)
+{
+    const struct alert_escalation who = level_of(first->rule, level);
+    for (size_t i = 0; i < who.channels_count; i++) {
+        const struct alert_channel *c =
+            alert_channel_of(t->config->rules, who.channels[i]);
         AUTO(cstr_free) char *dedupe = NULL;
         TRY(cstr_printf(&dedupe, "alert/%s/%s/%lld/%s", first->id,
                         first->ended ? "end" : "fires", (long long)level, c->name));
@@ -286,19 +284,9 @@ static int tell_channels(struct telling *t, const struct due *first, int64_t lev
 static int tell_group(struct telling *t, const struct due *first, size_t count)
 {
     AUTO(json_free) json_t *body = NULL;
-    const struct alert_rule *rule = first->rule;
-    int64_t from = first->ended ? 0 : first->told;
     TRY(describe(t, first, count, &body));
-    for (int64_t level = from; level <= first->level; level++) {
-        const struct alert_escalation *up =
-            level > 0 && level <= (int64_t)rule->escalate_count
-                ? &rule->escalate[level - 1]
-                : NULL;
-        char *const *names = up ? up->channels : rule->channels;
-        size_t names_count = level == 0 ? rule->channels_count
-                             : up       ? up->channels_count
-                                        : 0;
-        TRY(tell_channels(t, first, level, names, names_count, body));
+    for (int64_t level = first->ended ? 0 : first->told; level <= first->level; level++) {
+        TRY(tell_level(t, first, level, body));
     }
     return 0;
 }

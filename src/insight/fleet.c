@@ -2,21 +2,14 @@
 //
 // Clusters as libcyaml loads them; then what a schema cannot see: numbers that contradict each other,
 // drivers without what they need, texts that would end up in a configuration file.
+#include "insight/fields.h"
 #include "insight/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLUSTERS_MAX = 1000, SERVERS_MAX = 20000, WORDS_MAX = 64, PROBES_MAX = 32 };
+enum { CLUSTERS_MAX = 1000, SERVERS_MAX = 20000, PROBES_MAX = 32 };
 #define FLEET_MAX_BYTES (4u << 20)
-
-#define OPTIONAL CYAML_FLAG_OPTIONAL
-#define TEXT(key, type, member, flags, longest) \
-    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | (flags), type, member, 1, longest)
-#define WORDS(key, type, member)                                                     \
-    CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | OPTIONAL, type, member, &word, 1, \
-                         WORDS_MAX)
-#define NUMBER(key, type, member) CYAML_FIELD_INT(key, OPTIONAL, type, member)
 
 static const cyaml_schema_value_t word = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 4000)};
