@@ -15,12 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define S_US      INT64_C(1000000)
-#define LEASE_US  (300 * S_US)
-#define SETTLE_US (30 * S_US) // a process that was told to end has ended by then
-#define RETRY_US  (5 * S_US)
-#define TRIES     3
-#define OUT_MAX   20000
+#define S_US        INT64_C(1000000)
+#define LEASE_US    (300 * S_US)
+#define SETTLE_US   (30 * S_US) // a process that was told to end has ended by then
+#define RETRY_US    (5 * S_US)
+#define POLL_US     (2 * S_US)
+#define CLEAR_US    (60 * S_US)
+#define TRIES       3
+#define DRAIN_CLEAR 1
+#define OUT_MAX     20000
 
 int act_passed(const struct insight_act *act, const char *where)
 {
@@ -206,6 +209,12 @@ static int still_ours(const struct work *w)
     return 0;
 }
 
+// Whether what the server works on would end with it: whoever knows of that is asked until nothing does.
+static bool ends_work(const struct work *w)
+{
+    return w->t.action == INSIGHT_TERMINATE && insight_cluster_has_work(w->cluster);
+}
+
 static int do_notify(struct work *w)
 {
     if (look(w, w->incarnation) < 0) {
@@ -218,7 +227,7 @@ static int do_remove(struct work *w)
 {
     TRY(still_ours(w));
     if (w->act->drivers->apply(&w->target) == 0) {
-        return go(w, STEP_DRAIN, w->cluster->drain_s * S_US);
+        return go(w, STEP_DRAIN, ends_work(w) ? 0 : w->cluster->drain_s * S_US);
     }
     if (w->t.tries + 1 >= TRIES) {
         return restore(w, "removing it from discovery");
@@ -228,9 +237,46 @@ static int do_remove(struct work *w)
     return go(w, STEP_REMOVE, RETRY_US);
 }
 
+static int clear_work(struct work *w)
+{
+    TRY(still_ours(w));
+    if (w->act->drivers->clear(&w->target) < 0) {
+        return restore(w, "sending its work elsewhere");
+    }
+    w->again = true;
+    return go(w, STEP_DRAIN, POLL_US);
+}
+
+// Its work has drain_s to end, and, where the owner lets it be sent elsewhere, a minute more to go there. The try
+// counts: 0 it may end, 1 it is sent away (which is journalled), 2 it was.
 static int do_drain(struct work *w)
 {
-    return go(w, STEP_EXAMINE, 0);
+    if (!ends_work(w)) {
+        return go(w, STEP_EXAMINE, 0);
+    }
+    if (w->t.tries == DRAIN_CLEAR) {
+        return clear_work(w);
+    }
+    int busy = w->act->drivers->busy(&w->target);
+    if (busy == 0) {
+        return go(w, STEP_EXAMINE, 0);
+    }
+    if (busy == ERR_CONFLICT) {
+        return restore(w, "draining it");
+    }
+    int64_t late_us = w->now.at - w->t.entered_at - w->cluster->drain_s * S_US;
+    if (late_us < (w->t.tries > DRAIN_CLEAR ? CLEAR_US : 0)) {
+        return go(w, STEP_DRAIN, POLL_US);
+    }
+    if (busy < 0) {
+        return restore(w, "asking whether work runs there");
+    }
+    if (w->t.tries < DRAIN_CLEAR && w->cluster->discovery.jobs == INSIGHT_JOBS_REQUEUE) {
+        w->again = true;
+        return go(w, STEP_DRAIN, 0);
+    }
+    err_fail(ERR_TIMEOUT, "work still runs there, and it would end with it");
+    return restore(w, "draining it");
 }
 
 static int do_examine(struct work *w)
@@ -269,6 +315,13 @@ static int do_terminate(struct work *w)
     }
     if (strcmp(now, w->t.incarnation) != 0 || !now[0]) {
         return go(w, STEP_START, 0); // it ended, or was replaced, without us
+    }
+    int busy = ends_work(w) ? w->act->drivers->busy(&w->target) : 0;
+    if (busy != 0) {
+        if (busy > 0) {
+            err_fail(ERR_CONFLICT, "work runs there again");
+        }
+        return restore(w, "asking whether work runs there");
     }
     TRY(act_passed(w->act, "terminating"));
     TRY(still_ours(w));
@@ -464,7 +517,7 @@ static int write_intent(struct store_tx *tx, struct work *w)
                    unsure ? INT64_C(0) : w->now.at + w->act->config.lease_us,
                    (int64_t)t->journal, (int64_t)removed,
                    unsure ? w->now.at + SETTLE_US : w->now.at, t->id));
-    if (t->step == STEP_VERIFY || t->step == STEP_DRAIN) {
+    if (t->step == STEP_VERIFY || (t->step == STEP_DRAIN && t->tries != DRAIN_CLEAR)) {
         return 0; // they change nothing in the world
     }
     TRY(cstr_printf(&verb, "%s.%s", treatment_step_name(t->step),
@@ -512,12 +565,16 @@ static int tell_step(struct store_tx *tx, const struct work *w)
 {
     AUTO(cstr_free) char *verb = NULL;
     AUTO(json_free) json_t *data = NULL;
-    bool waits = w->t.step == STEP_VERIFY && w->next == STEP_VERIFY && !*w->end;
+    bool waits = (w->t.step == STEP_VERIFY || w->t.step == STEP_DRAIN) &&
+                 w->next == w->t.step && !w->again && !*w->end;
+    bool late = w->t.step == STEP_DRAIN && w->again && w->t.tries < DRAIN_CLEAR;
     if (waits) {
         return 0;
     }
     TRY(cstr_printf(&verb, "%s.%s", treatment_step_name(w->t.step),
-                    w->error ? "failed" : "performed"));
+                    late       ? "late"
+                    : w->error ? "failed"
+                               : "performed"));
     TRY(json_made(json_pack("{s:s?, s:s, s:s}", "error", w->error, "incarnation",
                             w->t.step == STEP_NOTIFY ? w->incarnation : w->t.incarnation,
                             "next", *w->end ? w->end : treatment_step_name(w->next)),

@@ -42,7 +42,17 @@ static const char yaml_text[] =
     "    action: remove\n"
     "    servers: [{name: a}, {name: b}, {name: c}, {name: d}, {name: e}]\n"
     "    discovery: {driver: exec, run: [x]}\n"
-    "    guards: {max_share_percent: 20, dry_run: true}\n";
+    "    guards: {max_share_percent: 20, dry_run: true}\n"
+    "  - name: farm\n"
+    "    owner: farm@example.org\n"
+    "    action: terminate\n"
+    "    servers: [{name: a, node: a}, {name: b, node: b}]\n"
+    "    discovery: {driver: slurm, jobs: requeue}\n"
+    "    life: {driver: exec, run: [x]}\n"
+    "    health: {run: [x], within_s: 30}\n"
+    "    drain_s: 100\n"
+    "    guards: {max_share_percent: 50, min_peers: 2, outlier_percent: 50,\n"
+    "             max_per_hour: 100, cooldown_s: 1}\n";
 
 struct stage {
     char dir[64];
@@ -480,6 +490,79 @@ static void what_ended_by_itself_is_not_ended(void **state)
     assert_int_equal(a->incarnation, 7);
 }
 
+// --- what a server works on -------------------------------------------------------------------------
+
+static void a_node_with_jobs(struct stage *s, int64_t works_us, bool sticks)
+{
+    struct world_server *a = world_find(s->world, "farm", "a");
+    a->works_until_us = works_us < 0 ? works_us : s->world->true_us + works_us;
+    a->sticks = sticks;
+    consider(s, (struct saw){.cluster = "farm", .suspects = "a"});
+    work(s);
+}
+
+static void jobs_may_end_before_their_node_does(void **state)
+{
+    struct stage *s = *state;
+    a_node_with_jobs(s, 90 * S_US, true);
+    assert_int_equal(count(s, "farm", "done"), 1);
+    assert_int_equal(world_find(s->world, "farm", "a")->incarnation, 2);
+    assert_trail(s);
+}
+
+static void jobs_are_sent_elsewhere_when_they_take_long(void **state)
+{
+    struct stage *s = *state;
+    a_node_with_jobs(s, 9000 * S_US, false);
+    assert_int_equal(count(s, "farm", "done"), 1);
+    assert_int_equal(world_find(s->world, "farm", "a")->incarnation, 2);
+}
+
+static void assert_given_back(struct stage *s, const char *why)
+{
+    AUTO(json_free) json_t *items = list(s, "farm", "restored");
+    const struct world_server *a = world_find(s->world, "farm", "a");
+    assert_int_equal(json_array_size(items), 1);
+    assert_non_null(strstr(json_str_or(json_array_get(items, 0), "error", ""), why));
+    assert_int_equal(s->world->terminations, 0);
+    assert_true(a->in_service && a->incarnation == 1);
+    assert_trail(s);
+}
+
+static void a_node_whose_jobs_stay_is_given_back(void **state)
+{
+    a_node_with_jobs(*state, 9000 * S_US, true);
+    assert_given_back(*state, "this work stays");
+}
+
+static void a_node_whose_jobs_nobody_knows_is_given_back(void **state)
+{
+    a_node_with_jobs(*state, -1, false);
+    assert_given_back(*state, "nobody knows");
+}
+
+static void jobs_that_may_only_finish_keep_their_node(void **state)
+{
+    struct stage *s = *state;
+    for (size_t i = 0; i < s->fleet->clusters_count; i++) {
+        s->fleet->clusters[i].discovery.jobs = INSIGHT_JOBS_FINISH;
+    }
+    a_node_with_jobs(s, 9000 * S_US, false);
+    assert_given_back(s, "work still runs there");
+}
+
+static void jobs_that_came_back_keep_their_node(void **state)
+{
+    struct stage *s = *state;
+    consider(s, (struct saw){.cluster = "farm", .suspects = "a"});
+    for (int i = 0; i < 4; i++) { // up to the termination
+        assert_int_equal(insight_act_advance(s->act), 1);
+    }
+    world_find(s->world, "farm", "a")->works_until_us = s->world->true_us + 900 * S_US;
+    work(s);
+    assert_given_back(s, "work runs there again");
+}
+
 // --- what an owner writes ---------------------------------------------------------------------------
 
 static void mistakes_name_their_line(void **state)
@@ -534,6 +617,12 @@ int main(void)
         T(discovery_that_fails_ends_nothing),
         T(a_replacement_that_does_not_answer_stays_out),
         T(what_ended_by_itself_is_not_ended),
+        T(jobs_may_end_before_their_node_does),
+        T(jobs_are_sent_elsewhere_when_they_take_long),
+        T(a_node_whose_jobs_stay_is_given_back),
+        T(a_node_whose_jobs_nobody_knows_is_given_back),
+        T(jobs_that_may_only_finish_keep_their_node),
+        T(jobs_that_came_back_keep_their_node),
         cmocka_unit_test(mistakes_name_their_line),
 #undef T
     };

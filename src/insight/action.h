@@ -74,6 +74,10 @@ struct insight_target {
 struct insight_drivers {
     // Brings discovery into the state where exactly `out` are out. Again is no harm.
     int (*apply)(const struct insight_target *);
+    // Of a discovery that knows what its servers work on (Slurm). busy: 1 while something runs there that
+    // ending it would end. clear: sends that elsewhere; what may not be sent is an error.
+    int (*busy)(const struct insight_target *);
+    int (*clear)(const struct insight_target *);
     // Which incarnation runs ("pid 71 started 12345"); ERR_NOT_FOUND: none does.
     int (*look)(const struct insight_target *, char ret[INSIGHT_INCARNATION_BYTES]);
     // Ends this incarnation and no other. Called at most once a treatment.

@@ -226,6 +226,16 @@ static int apply(const struct insight_target *t)
     return kinds[t->cluster->discovery.driver](t);
 }
 
+static int busy(const struct insight_target *t)
+{
+    return insight_cluster_has_work(t->cluster) ? slurm_busy(t) : 0;
+}
+
+static int clear(const struct insight_target *t)
+{
+    return insight_cluster_has_work(t->cluster) ? slurm_clear(t) : 0;
+}
+
 static const struct {
     int (*look)(const struct insight_target *, char ret[INSIGHT_INCARNATION_BYTES]);
     int (*terminate)(const struct insight_target *, const char *incarnation);
@@ -252,6 +262,8 @@ static int start(const struct insight_target *t)
 }
 
 const struct insight_drivers insight_drivers_real = {.apply = apply,
+                                                     .busy = busy,
+                                                     .clear = clear,
                                                      .look = look,
                                                      .terminate = terminate,
                                                      .start = start,

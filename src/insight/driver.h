@@ -26,13 +26,16 @@ int process_start(const struct insight_target *);
 int systemd_look(const struct insight_target *, char ret[INSIGHT_INCARNATION_BYTES]);
 int systemd_terminate(const struct insight_target *, const char *incarnation);
 int systemd_start(const struct insight_target *);
-// driver_exec.c: exec as life and as discovery, webhook, slurm
+// driver_exec.c: exec as life and as discovery, webhook
 int exec_look(const struct insight_target *, char ret[INSIGHT_INCARNATION_BYTES]);
 int exec_terminate(const struct insight_target *, const char *incarnation);
 int exec_start(const struct insight_target *);
 int exec_apply(const struct insight_target *);
 int webhook_apply(const struct insight_target *);
+// driver_slurm.c
 int slurm_apply(const struct insight_target *);
+int slurm_busy(const struct insight_target *);
+int slurm_clear(const struct insight_target *);
 // driver_nginx.c
 int nginx_apply(const struct insight_target *);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // What an owner wrote: a program, without a shell, with the request as JSON on stdin; the same request as
-// a signed webhook; and scontrol for nodes of Slurm.
+// a signed webhook.
 #include "insight/driver.h"
 
 #include <stdio.h>
@@ -93,21 +93,4 @@ int webhook_apply(const struct insight_target *t)
         .id = id,
         .body = buf_view(&body),
     });
-}
-
-// A drained node gets no new work and finishes what it has (scontrol(1)).
-int slurm_apply(const struct insight_target *t)
-{
-    const char *program = t->cluster->discovery.program;
-    AUTO(cstr_free) char *node = NULL, *reason = NULL;
-    bool out = driver_is_out(t);
-    TRY(cstr_printf(&node, "NodeName=%s", t->server->node));
-    TRY(cstr_printf(&reason, "Reason=marquee %s", t->treatment));
-    const char *const argv[] = {program ? program : "scontrol",
-                                "update",
-                                node,
-                                out ? "State=DRAIN" : "State=RESUME",
-                                out ? reason : NULL,
-                                NULL};
-    return driver_run(argv, NULL, ASK_US, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Drivers against what they drive: Debian's nginx on sockets of its own, real processes, programs; systemd
-// and Slurm where they run.
+// where it runs.
 #include "insight/insight.h"
 
 #include <curl/curl.h>
@@ -330,18 +330,109 @@ static void a_unit_of_systemd(void **state)
     assert_int_equal(insight_drivers_real.look(&s->target, incarnation), ERR_NOT_FOUND);
 }
 
-static void a_node_of_slurm(void **state)
+// A scontrol and a squeue that answer as those of 22.05 do; the real ones are met by test/scenario/slurm.test.mjs.
+static const char scontrol_script[] = "#!/bin/sh\n"
+                                      "echo \"$@\" >> ~/said\n"
+                                      "case \"$*\" in\n"
+                                      "'-o show node n1') cat ~/node;;\n"
+                                      "*show*) echo 'Node nope not found'; exit 1;;\n"
+                                      "'requeue 7_2') echo 'Requested operation is "
+                                      "presently disabled for job 7_2' >&2; exit 1;;\n"
+                                      "esac\n";
+static const char slurm_yaml[] =
+    "schema: 1\nclusters:\n  - name: c\n    owner: o@example.org\n"
+    "    servers: [{name: a, node: n1}, {name: b, node: nope}]\n"
+    "    discovery: {driver: slurm, program: ~/scontrol, config: ~/slurm.conf}\n";
+
+static void node_is(const struct stage *s, const char *state, const char *reason)
+{
+    AUTO(cstr_free) char *text = NULL;
+    assert_int_equal(cstr_printf(&text,
+                                 "NodeName=n1 OS=Linux Comment=aState=DRAIN  State=%s "
+                                 "ThreadsPerCore=1%s%s\n\n",
+                                 state, *reason ? " Reason=" : "", reason),
+                     0);
+    write_text(s, "node", text);
+    write_text(s, "said", "");
+}
+
+static void assert_asked(const struct stage *s, const char *wanted)
+{
+    AUTO(cstr_free) char *path = NULL;
+    AUTO(buf_free) struct buf text = {0};
+    assert_int_equal(cstr_printf(&path, "%s/said", s->dir), 0);
+    assert_int_equal(fs_read_file(path, 4096, &text), 0);
+    assert_string_equal(text.data, wanted);
+}
+
+static void a_script(const struct stage *s, const char *name, const char *text)
+{
+    AUTO(cstr_free) char *path = NULL;
+    write_text(s, name, text);
+    assert_int_equal(cstr_printf(&path, "%s/%s", s->dir, name), 0);
+    assert_int_equal(chmod(path, 0755), 0);
+}
+
+#define SHOWN "-o show node n1\n"
+
+static void a_node_of_slurm_leaves_and_returns(void **state)
 {
     struct stage *s = *state;
-    static const char *const probe[] = {"scontrol", "ping", NULL};
-    if (!runs(probe)) {
-        print_message("SKIPPED: no Slurm runs here\n");
-        skip();
-    }
-    describe(s, "schema: 1\nclusters:\n  - name: c\n    owner: o@example.org\n"
-                "    servers: [{name: a, node: marquee-none}]\n"
-                "    discovery: {driver: slurm}\n");
-    assert_int_equal(insight_drivers_real.apply(&s->target), ERR_CRASHED);
+    static const char *const out[] = {"a"};
+    const struct insight_drivers *d = &insight_drivers_real;
+    a_script(s, "scontrol", scontrol_script);
+    describe(s, slurm_yaml);
+    s->target.out = out;
+    s->target.out_count = 1;
+    node_is(s, "MIXED", "");
+    assert_int_equal(d->apply(&s->target), 0);
+    assert_asked(s, SHOWN "update NodeName=n1 State=DRAIN Reason=marquee t-1\n");
+    node_is(s, "MIXED+DRAIN", "marquee t-1 [root@2026-11-23T04:40:14]");
+    assert_int_equal(d->apply(&s->target), 0);
+    assert_asked(s, SHOWN);
+    node_is(s, "IDLE+DRAIN", "disk swap by marquee crew [ada@2026-11-23T04:40:14]");
+    assert_int_equal(d->apply(&s->target), ERR_CONFLICT);
+    assert_non_null(strstr(err_reason(), "n1 is drained already: disk swap"));
+    assert_asked(s, SHOWN);
+    s->target.out_count = 0; // and back
+    assert_int_equal(d->apply(&s->target), 0);
+    assert_asked(s, SHOWN SHOWN);
+    node_is(s, "IDLE+DRAIN", "marquee t-1 [root@2026-11-23T04:40:14]");
+    assert_int_equal(d->apply(&s->target), 0);
+    assert_asked(s, SHOWN "update NodeName=n1 State=RESUME\n");
+    node_is(s, "IDLE", "");
+    assert_int_equal(d->apply(&s->target), 0); // scontrol would refuse
+    assert_asked(s, SHOWN);
+    s->target.server = &s->fleet->clusters[0].servers[1];
+    assert_int_equal(d->apply(&s->target), ERR_CRASHED);
+    assert_non_null(strstr(err_reason(), "Node nope not found"));
+    s->target.server = &s->fleet->clusters[0].servers[0];
+    write_text(s, "node", "all is well\n");
+    assert_int_equal(d->apply(&s->target), ERR_INVALID);
+}
+
+static void jobs_of_slurm_are_seen_and_requeued(void **state)
+{
+    struct stage *s = *state;
+    const struct insight_drivers *d = &insight_drivers_real;
+    a_script(s, "scontrol", scontrol_script);
+    a_script(s, "squeue", "#!/bin/sh\ncat ~/jobs\n");
+    write_text(s, "jobs", "");
+    describe(s, slurm_yaml);
+    node_is(s, "IDLE+DRAIN", "marquee t-1 [root@x]");
+    assert_int_equal(d->busy(&s->target), 0);
+    node_is(s, "IDLE+COMPLETING+DRAIN", "marquee t-1 [root@x]");
+    assert_int_equal(d->busy(&s->target), 1);
+    write_text(s, "jobs", "5\n7_1\n7_2\n9\n");
+    node_is(s, "ALLOCATED+DRAIN", "marquee t-1 [root@x]");
+    assert_int_equal(d->busy(&s->target), 1);
+    assert_int_equal(d->clear(&s->target), ERR_CONFLICT);
+    assert_non_null(strstr(err_reason(), "disabled for job 7_2"));
+    assert_asked(s, SHOWN "requeue 5\nrequeue 7_1\nrequeue 7_2\nrequeue 9\n");
+    node_is(s, "ALLOCATED", "");
+    assert_int_equal(d->busy(&s->target), ERR_CONFLICT); // somebody resumed it
+    write_text(s, "jobs", "5; rm -rf /\n");
+    assert_int_equal(d->clear(&s->target), ERR_INVALID);
 }
 
 int main(void)
@@ -349,9 +440,13 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     static const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(nginx_serves_who_is_in), T(a_process_is_ended_and_started),
-        T(forensics_are_bounded),  T(a_program_hears_json_and_no_shell),
-        T(a_unit_of_systemd),      T(a_node_of_slurm),
+        T(nginx_serves_who_is_in),
+        T(a_process_is_ended_and_started),
+        T(forensics_are_bounded),
+        T(a_program_hears_json_and_no_shell),
+        T(a_unit_of_systemd),
+        T(a_node_of_slurm_leaves_and_returns),
+        T(jobs_of_slurm_are_seen_and_requeued),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

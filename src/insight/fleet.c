@@ -22,6 +22,8 @@ static const cyaml_strval_t discoveries[] = {{"none", INSIGHT_DISCOVERY_NONE},
                                              {"exec", INSIGHT_DISCOVERY_EXEC},
                                              {"webhook", INSIGHT_DISCOVERY_WEBHOOK},
                                              {"slurm", INSIGHT_DISCOVERY_SLURM}};
+static const cyaml_strval_t jobs[] = {{"finish", INSIGHT_JOBS_FINISH},
+                                      {"requeue", INSIGHT_JOBS_REQUEUE}};
 static const cyaml_strval_t lives[] = {{"none", INSIGHT_LIFE_NONE},
                                        {"process", INSIGHT_LIFE_PROCESS},
                                        {"systemd", INSIGHT_LIFE_SYSTEMD},
@@ -60,6 +62,8 @@ static const cyaml_schema_field_t guard_fields[] = {
 static const cyaml_schema_field_t discovery_fields[] = {
     CYAML_FIELD_ENUM("driver", CYAML_FLAG_STRICT, S, driver, discoveries,
                      ARRAY_LEN(discoveries)),
+    CYAML_FIELD_ENUM("jobs", CYAML_FLAG_STRICT | OPTIONAL, S, jobs, jobs,
+                     ARRAY_LEN(jobs)),
     TEXT("file", S, file, OPTIONAL, 4000),
     TEXT("program", S, program, OPTIONAL, 4000),
     TEXT("config", S, config, OPTIONAL, 4000),
@@ -245,6 +249,9 @@ static void check_drivers(const struct reading *r, const struct insight_cluster 
         (c->page && !bus_webhook_url_is_safe(c->page))) {
         complain(r, "", "a webhook is an http or https address");
     }
+    if (c->action == INSIGHT_TERMINATE && insight_cluster_has_work(c) && !c->drain_s) {
+        complain(r, "discovery", "driver slurm needs drain_s: how long jobs have to end");
+    }
     if (c->life.driver == INSIGHT_LIFE_PROCESS && !c->life.start_count) {
         complain(r, "life", "driver process needs start");
     }
@@ -365,6 +372,11 @@ const struct insight_cluster *insight_fleet_cluster(const struct insight_fleet *
         }
     }
     return NULL;
+}
+
+bool insight_cluster_has_work(const struct insight_cluster *c)
+{
+    return c->discovery.driver == INSIGHT_DISCOVERY_SLURM;
 }
 
 const struct insight_server *insight_cluster_server(const struct insight_cluster *c,

@@ -51,11 +51,15 @@ enum insight_discovery_kind {
     INSIGHT_DISCOVERY_WEBHOOK,
     INSIGHT_DISCOVERY_SLURM
 };
+// What becomes of jobs that still run when drain_s is over, before a node is ended.
+enum insight_jobs { INSIGHT_JOBS_FINISH, INSIGHT_JOBS_REQUEUE };
 struct insight_discovery {
     enum insight_discovery_kind driver;
-    char *file;     // nginx: the include inside an upstream block
-    char *program;  // nginx, scontrol; NULL: looked up in PATH
-    char *config;   // nginx: its main configuration; NULL: its own default
+    enum insight_jobs jobs; // slurm
+    char *file;             // nginx: the include inside an upstream block
+    char *program;          // nginx, scontrol; NULL: looked up in PATH
+    char *
+        config; // nginx: its main configuration; slurm: slurm.conf; NULL: their own default
     char *prefix;   // nginx -p; NULL: its own default
     char *pid_file; // nginx: of its master
     char *url;      // webhook
@@ -133,6 +137,8 @@ void insight_fleet_free(struct insight_fleet **);
 // NULL where there is none of that name.
 const struct insight_cluster *insight_fleet_cluster(const struct insight_fleet *,
                                                     const char *name);
+// Whether its discovery knows of work that goes on after a server was removed.
+bool insight_cluster_has_work(const struct insight_cluster *);
 const struct insight_server *insight_cluster_server(const struct insight_cluster *,
                                                     const char *name);
 

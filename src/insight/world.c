@@ -89,6 +89,23 @@ static int apply(const struct insight_target *t)
     return 0;
 }
 
+static int busy(const struct insight_target *t)
+{
+    const struct world *w = t->user;
+    const struct world_server *s = target_of(t);
+    FAIL_IF(s->works_until_us < 0, ERR_IO, "nobody knows");
+    return s->works_until_us > w->true_us;
+}
+
+static int clear(const struct insight_target *t)
+{
+    struct world *w = t->user;
+    struct world_server *s = target_of(t);
+    FAIL_IF(s->sticks, ERR_CONFLICT, "this work stays");
+    s->works_until_us = MIN(s->works_until_us, w->true_us + INT64_C(10000000));
+    return 0;
+}
+
 static int look(const struct insight_target *t, char ret[INSIGHT_INCARNATION_BYTES])
 {
     const struct world_server *s = target_of(t);
@@ -110,6 +127,7 @@ static int terminate(const struct insight_target *t, const char *incarnation)
     w->terminations++;
     w->wrong =
         w->wrong || look(t, now) < 0 || strcmp(now, incarnation) != 0 || s->in_service;
+    w->wrong = w->wrong || s->works_until_us > w->true_us;
     s->runs = w->in_terminate == WORLD_ENDS_WITHOUT;
     s->terminations++;
     w->ended = w->in_terminate != WORLD_LIVES;
@@ -141,6 +159,8 @@ static int examine(const struct insight_target *t, json_t **ret)
 }
 
 const struct insight_drivers world_drivers = {.apply = apply,
+                                              .busy = busy,
+                                              .clear = clear,
                                               .look = look,
                                               .terminate = terminate,
                                               .start = start,

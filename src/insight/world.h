@@ -14,6 +14,8 @@ struct world_server {
     bool in_service, runs, heals; // heals: a started one passes its check
     int64_t incarnation;
     int terminations;
+    int64_t works_until_us; // of true time; < 0: it cannot say
+    bool sticks;            // its work may not be sent elsewhere
 };
 
 struct world {
