@@ -8,9 +8,11 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 
+const where = (p) => spawnSync('sh', ['-c', `command -v ${p}`], { encoding: 'utf8' }).stdout.trim();
+
 export function slurmMissing() {
   if (process.getuid() !== 0) return 'only root may run jobs for others';
-  const missing = ['munged', 'slurmctld', 'slurmd', 'scontrol'].filter((p) => spawnSync('sh', ['-c', `command -v ${p}`]).status !== 0);
+  const missing = ['munged', 'slurmctld-wlm', 'slurmd-wlm', 'slurmstepd-wlm', 'scontrol', 'squeue', 'sbatch', 'scancel'].filter((p) => !where(p));
   return missing.length ? `${missing.join(', ')} not installed` : null;
 }
 
@@ -83,6 +85,7 @@ export async function startSlurm(t, nodes) {
   const pidOf = (name) => Number(fs.readFileSync(path.join(dir, name), 'utf8'));
   const slurm = {
     dir, conf: file, nobody, must,
+    slurmd: ['slurmd-wlm', '-d', where('slurmstepd-wlm'), '-f', file], // it would look where its package puts that
     pid: (node) => pidOf(`slurmd.${node}.pid`),
     // {State, Reason, SlurmdStartTime}: whose answer may lag behind
     node(node) {
@@ -108,7 +111,7 @@ export async function startSlurm(t, nodes) {
   });
   must('munged', [`--key-file=${dir}/munge/key`, `--socket=${dir}/munge/sock`, `--pid-file=${dir}/munge/pid`,
     `--log-file=${dir}/munge/log`, `--seed-file=${dir}/munge/seed`, '--num-threads=2']);
-  must('slurmctld', ['-f', file]);
-  nodes.forEach((node) => must('slurmd', ['-N', node, '-f', file]));
+  must('slurmctld-wlm', ['-f', file]);
+  nodes.forEach((node) => must(slurm.slurmd[0], [...slurm.slurmd.slice(1), '-N', node]));
   return slurm;
 }

@@ -14,13 +14,13 @@ import { slurmMissing, startSlurm } from './slurm.mjs';
 
 const nodes = ['n1', 'n2', 'n3', 'n4', 'n5', 'spare'];
 
-const cluster = (dir, { name, node, conf, jobs, drain_s }) => `
+const cluster = ({ dir, slurmd }, { name, node, conf, jobs, drain_s }) => `
   - name: ${name}
     owner: ops@example.org
     action: terminate
     servers: [{name: it, node: ${node}, pid_file: ${dir}/slurmd.${node}.pid}, {name: spare, node: spare, pid_file: ${dir}/slurmd.spare.pid}]
     discovery: {driver: slurm, config: ${conf}, jobs: ${jobs}}
-    life: {driver: process, start: [slurmd, -N, "{node}", -f, ${dir}/slurm.conf], stop_s: 10}
+    life: {driver: process, start: [${slurmd.join(', ')}, -N, "{node}"], stop_s: 10}
     health: {run: [sh, ${dir}/health.sh, "{node}"], within_s: 60}
     forensics: [{name: node, run: [env, SLURM_CONF=${dir}/slurm.conf, scontrol, show, node, "{node}"]}]
     drain_s: ${drain_s}
@@ -47,7 +47,7 @@ echo "ends $1 $SLURMD_NODENAME" >> ${dir}/jobs.log
   fs.mkdirSync(path.join(dir, 'conf'));
   fs.writeFileSync(path.join(dir, 'conf/clusters.yaml'), `schema: 1
 everywhere: {max_at_once: 20, max_per_hour: 100}
-clusters:${made.map((c) => cluster(dir, c)).join('')}\n`);
+clusters:${made.map((c) => cluster(slurm, c)).join('')}\n`);
 }
 
 function suspicion(name) {
