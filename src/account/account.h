@@ -81,6 +81,9 @@ int account_user_edit(struct store_tx *, const char *user_id,
 int account_user_remove(struct store_tx *, const char *user_id, const char *actor);
 // Array of {"id","name","role","partner","plan","created"}.
 int account_users(struct store_tx *, json_t **ret);
+// Where a member "actor" or "<x>_by" of `of`, or of what it holds, says "user/<id>": a member "<key>_name" with
+// the person's name beside it. Who was removed since has none.
+int account_people_name(struct store_tx *, json_t *of);
 // Array of {"id","name","max_height","streams"}; max_height 0: any.
 int account_plans(struct store_tx *, json_t **ret);
 

@@ -305,6 +305,31 @@ static void keys_are_made_once(void **state)
     assert_memory_not_equal(a, c, sizeof a);
 }
 
+static void people_are_named_beside_their_ids(void **state)
+{
+    struct place *p = *state;
+    char id[UUID_BYTES];
+    add(p, "nora", ACCOUNT_OPERATOR, "long enough", id);
+    AUTO(buf_free) struct buf person = {0};
+    buf_printf(&person, "user/%s", id);
+    AUTO(json_free)
+    json_t *of = json_pack(
+        "[{s:s, s:s, s:{s:s}}, {s:s}, {s:s}, {s:n}]", "actor", person.data, "subject",
+        person.data, "inner", "approved_by", person.data, "actor", "system", "actor",
+        "user/00000000-0000-7000-8000-000000000000", "acknowledged_by");
+    struct store_tx *tx = begin(p);
+    assert_int_equal(account_people_name(tx, of), 0);
+    store_rollback(&tx);
+    const json_t *first = json_array_get(of, 0);
+    assert_string_equal(json_str_or(first, "actor_name", ""), "nora");
+    assert_null(json_object_get(first, "subject_name"));
+    assert_string_equal(
+        json_str_or(json_object_get(first, "inner"), "approved_by_name", ""), "nora");
+    for (size_t i = 1; i < 4; i++) {
+        assert_int_equal(json_object_size(json_array_get(of, i)), 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_person_goes_and_the_last_administrator_stays),
         cmocka_unit_test(a_new_password_ends_links_and_sessions),
         cmocka_unit_test(keys_are_made_once),
+        cmocka_unit_test(people_are_named_beside_their_ids),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

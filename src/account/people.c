@@ -235,6 +235,60 @@ int account_users(struct store_tx *tx, json_t **ret)
     return store_array(rows, user_json, ret);
 }
 
+#define PERSON "user/"
+
+static int name_member(struct store_tx *tx, const char *key, const json_t *value,
+                       json_t *names)
+{
+    AUTO(store_rows_free) struct store_rows *rows = NULL;
+    AUTO(buf_free) struct buf name_key = {0};
+    const char *person = json_is_string(value) ? json_string_value(value) : "";
+    bool is_actor = strcmp(key, "actor") == 0 || str_ends(str_of(key), "_by");
+    if (!is_actor || !str_starts(str_of(person), PERSON)) {
+        return 0;
+    }
+    TRY(store_query(tx, &rows, "SELECT name FROM account_user WHERE id = ?", "s",
+                    person + strlen(PERSON)));
+    int more = store_next(rows);
+    if (more <= 0) {
+        return more;
+    }
+    buf_printf(&name_key, "%s_name", key);
+    FAIL_IF(name_key.err < 0 || json_object_set_new(names, name_key.data,
+                                                    json_string(store_text(rows, 0))) < 0,
+            ERR_NOMEM, "no memory for names");
+    return 0;
+}
+
+// Names are added behind the walk: an object that is walked must not grow.
+static int name_members(struct store_tx *tx, json_t *object)
+{
+    AUTO(json_free) json_t *names = json_object();
+    const char *key;
+    json_t *value;
+    json_object_foreach(object, key, value)
+    {
+        TRY(name_member(tx, key, value, names));
+        TRY(account_people_name(tx, value));
+    }
+    FAIL_IF(json_object_update(object, names) < 0, ERR_NOMEM, "no memory for names");
+    return 0;
+}
+
+int account_people_name(struct store_tx *tx, json_t *of)
+{
+    size_t i;
+    json_t *item;
+    if (json_is_object(of)) {
+        return name_members(tx, of);
+    }
+    json_array_foreach(of, i, item)
+    {
+        TRY(account_people_name(tx, item));
+    }
+    return 0;
+}
+
 static int plan_json(const struct store_rows *r, json_t **ret)
 {
     return json_made(json_pack("{s:s, s:s, s:I, s:I}", "id", store_text(r, 0), "name",

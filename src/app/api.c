@@ -352,6 +352,14 @@ int api_wrap(struct http_response *res, const char *name, json_t *value)
     return http_json(res, 200, json_pack("{s:o}", name, value));
 }
 
+int api_wrap_named(struct http_response *res, struct store_tx *tx, const char *name,
+                   json_t *list)
+{
+    AUTO(json_free) json_t *owned = list;
+    TRY(account_people_name(tx, list));
+    return api_wrap(res, name, TAKE(owned));
+}
+
 int api_number(const char *text, int64_t min, int64_t max, int64_t *ret)
 {
     return str_to_i64(str_of(text), min, max, ret);
@@ -385,6 +393,7 @@ int api_read(struct api *api, struct http_request *req, struct http_response *re
     TRY(api_id(req, &id));
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(read(tx, id, &json));
+    TRY(account_people_name(tx, json));
     return http_json(res, 200, TAKE(json));
 }
 

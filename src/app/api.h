@@ -98,6 +98,9 @@ void api_heavy_end(struct api *);
 int api_done(struct http_response *);
 // {"<name>":value}; the value is taken.
 int api_wrap(struct http_response *, const char *name, json_t *value);
+// The same, with people's names beside their ids (account_people_name).
+int api_wrap_named(struct http_response *, struct store_tx *, const char *name,
+                   json_t *value);
 // The query's "limit", or `otherwise`; 1..1000.
 int api_limit(struct http_request *, int otherwise, int *ret);
 // The path's {id}, which is a UUID; ERR_NOT_FOUND otherwise.

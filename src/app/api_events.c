@@ -49,6 +49,7 @@ static int replay(void *user, int64_t after, const char *prefix, struct buf *out
     for (int sent = 0; sent < REPLAY_MAX;) {
         AUTO(json_free) json_t *events = NULL;
         TRY(bus_read(tx, after, prefix, REPLAY_PAGE, &events));
+        TRY(account_people_name(tx, events));
         size_t i;
         json_t *event;
         json_array_foreach(events, i, event)
@@ -122,7 +123,7 @@ int api_history_get(struct http_request *req, struct http_response *res, void *u
     TRY(api_limit(req, 200, &limit));
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(bus_read(tx, after, http_request_query(req, "subject"), limit, &events));
-    return api_wrap(res, "events", events);
+    return api_wrap_named(res, tx, "events", events);
 }
 
 // Under its subject, under `also` (may be NULL), and to the partner whose it is: to each stream once.
@@ -131,20 +132,22 @@ static void publish(struct api *api, const char *subject, const char *also, int6
 {
     AUTO(buf_free) struct buf partner = {0};
     AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(json_free) json_t *named = json_deep_copy(event);
     const char *topics[4] = {subject};
     size_t count = 1;
     if (also) {
         topics[count++] = also;
     }
-    if (store_begin(api->store, STORE_READ, &tx) == 0) {
+    if (named && store_begin(api->store, STORE_READ, &tx) == 0) {
         partner_topic(tx, subject, &partner);
+        (void)account_people_name(tx, named); // an event without a name is an event still
     }
     if (partner.len && partner.err == 0) {
         topics[count++] = partner.data;
     }
     pthread_rwlock_rdlock(&api->links_lock);
     if (api->links.server) {
-        http_sse_publish_any(api->links.server, topics, id, NULL, event);
+        http_sse_publish_any(api->links.server, topics, id, NULL, named ? named : event);
     }
     pthread_rwlock_unlock(&api->links_lock);
 }

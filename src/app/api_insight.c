@@ -63,7 +63,7 @@ int api_actions_list(struct http_request *req, struct http_response *res, void *
     TRY(api_limit(req, 100, &query.limit));
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(insight_treatments(tx, &query, &list));
-    return api_wrap(res, "actions", list);
+    return api_wrap_named(res, tx, "actions", list);
 }
 
 int api_actions_get(struct http_request *req, struct http_response *res, void *user)
@@ -122,7 +122,7 @@ int api_alerts_list(struct http_request *req, struct http_response *res, void *u
     TRY(api_limit(req, 100, &limit));
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(insight_alerts(tx, http_request_query(req, "state"), limit, &list));
-    return api_wrap(res, "alerts", list);
+    return api_wrap_named(res, tx, "alerts", list);
 }
 
 int api_alerts_get(struct http_request *req, struct http_response *res, void *user)
@@ -153,7 +153,7 @@ int api_silences_list(struct http_request *req, struct http_response *res, void 
     (void)req;
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(insight_silences(tx, clock_wall_us(), &list));
-    return api_wrap(res, "silences", list);
+    return api_wrap_named(res, tx, "silences", list);
 }
 
 int api_silences_add(struct http_request *req, struct http_response *res, void *user)

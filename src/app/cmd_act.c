@@ -78,19 +78,21 @@ static int actions_list_run(const struct args *args)
 static int approve(struct store_tx *tx, const struct args *args, const char *id)
 {
     (void)args;
-    return insight_treatment_approve(tx, id, "system");
+    return insight_treatment_approve(tx, id,
+                                     command_actor((char[COMMAND_ACTOR_BYTES]){0}));
 }
 
 static int refuse(struct store_tx *tx, const struct args *args, const char *id)
 {
     (void)args;
-    return insight_treatment_refuse(tx, id, "system");
+    return insight_treatment_refuse(tx, id,
+                                    command_actor((char[COMMAND_ACTOR_BYTES]){0}));
 }
 
 static int undo(struct store_tx *tx, const struct args *args, const char *id)
 {
     (void)args;
-    return insight_treatment_undo(tx, id, "system");
+    return insight_treatment_undo(tx, id, command_actor((char[COMMAND_ACTOR_BYTES]){0}));
 }
 
 static int actions_approve_run(const struct args *args)
@@ -156,7 +158,8 @@ static int alerts_list_run(const struct args *args)
 
 static int ack(struct store_tx *tx, const struct args *args, const char *id)
 {
-    return insight_alert_ack(tx, id, "system", args_text(args, "why", ""));
+    return insight_alert_ack(tx, id, command_actor((char[COMMAND_ACTOR_BYTES]){0}),
+                             args_text(args, "why", ""));
 }
 
 static int alerts_ack_run(const struct args *args)
@@ -187,7 +190,7 @@ static int silence(struct store_tx *tx, const struct args *args, const char *unu
     char id[UUID_BYTES];
     struct insight_silence s = {.rule = args_text(args, "rule", NULL),
                                 .why = args_text(args, "why", ""),
-                                .actor = "system"};
+                                .actor = command_actor((char[COMMAND_ACTOR_BYTES]){0})};
     (void)unused;
     TRY(tags_of(args, &tags));
     s.tags = tags;

@@ -28,7 +28,8 @@ static int waive(struct store_tx *tx, const struct args *args, const char *findi
     int64_t until_us = 0;
     TRY(clock_parse(str_of(args_text(args, "until", "")), &until_us));
     FAIL_IF(until_us <= clock_wall_us(), ERR_INVALID, "a waiver ends in the future");
-    return bus_finding_waive(tx, finding, args_text(args, "why", ""), until_us, "system");
+    return bus_finding_waive(tx, finding, args_text(args, "why", ""), until_us,
+                             command_actor((char[COMMAND_ACTOR_BYTES]){0}));
 }
 
 static int findings_waive_run(const struct args *args)
@@ -43,7 +44,7 @@ static int findings_waive_run(const struct args *args)
 static int reopen(struct store_tx *tx, const struct args *args, const char *finding)
 {
     (void)args;
-    return bus_finding_reopen(tx, finding, "system");
+    return bus_finding_reopen(tx, finding, command_actor((char[COMMAND_ACTOR_BYTES]){0}));
 }
 
 static int findings_reopen_run(const struct args *args)

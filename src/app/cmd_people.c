@@ -170,7 +170,8 @@ static int user_set(const struct args *args, struct store *store)
         change.partner_id = partner;
     }
     TRY(account_user_find(tx, args_operand(args, 0), id));
-    TRY(account_user_edit(tx, id, &change, "system"));
+    TRY(account_user_edit(tx, id, &change,
+                          command_actor((char[COMMAND_ACTOR_BYTES]){0})));
     return store_commit(&tx);
 }
 
@@ -193,7 +194,7 @@ static int user_remove(const struct args *args, struct store *store)
     TRY(store_begin(store, STORE_WRITE, &tx));
     TRY(account_user_find(tx, args_operand(args, 0), id));
     TRY(viewing_forget_person(tx, id));
-    TRY(account_user_remove(tx, id, "system"));
+    TRY(account_user_remove(tx, id, command_actor((char[COMMAND_ACTOR_BYTES]){0})));
     return store_commit(&tx);
 }
 

@@ -74,6 +74,9 @@ extern const struct args_option command_data_alone[1], command_data_json[2];
 
 // --data, MARQUEE_DATA, or "data" in the present folder.
 const char *command_data_dir(const struct args *);
+#define COMMAND_ACTOR_BYTES 80
+// Who typed the command, for what is kept of a decision: "shell/<login>", or "shell/<uid>". Returns `to`.
+const char *command_actor(char to[COMMAND_ACTOR_BYTES]);
 // Opens the folder, or makes it: for commands that begin something.
 int command_open(const struct args *, struct store **ret);
 // Opens the folder that is there, for commands that look or change what is there. ERR_NOT_FOUND: there is

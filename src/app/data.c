@@ -11,6 +11,10 @@
 #include "insight/insight.h"
 #include "viewing/viewing.h"
 
+#include <pwd.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +50,18 @@ const char *command_data_dir(const struct args *args)
 int command_open(const struct args *args, struct store **ret)
 {
     return app_store_open(command_data_dir(args), ret);
+}
+
+const char *command_actor(char to[COMMAND_ACTOR_BYTES])
+{
+    struct passwd entry, *known = NULL;
+    char names[1024];
+    if (getpwuid_r(getuid(), &entry, names, sizeof names, &known) == 0 && known) {
+        snprintf(to, COMMAND_ACTOR_BYTES, "shell/%s", known->pw_name);
+    } else {
+        snprintf(to, COMMAND_ACTOR_BYTES, "shell/%u", getuid());
+    }
+    return to;
 }
 
 int command_look(const struct args *args, struct store **ret)

@@ -33,8 +33,9 @@ export class RealService {
   #cut = null; // {bytes, done}: the line breaks once so many more bytes went to the service
   address = '';
 
-  async start() {
-    this.#child = spawn(marquee, ['serve', '--data', this.data, '--port', '0', '--ui', dist], { stdio: ['ignore', 'pipe', 'inherit'] });
+  /** `more`: further options of `marquee serve`. */
+  async start(more = []) {
+    this.#child = spawn(marquee, ['serve', '--data', this.data, '--port', '0', '--ui', dist, ...more], { stdio: ['ignore', 'pipe', 'inherit'] });
     const child = this.#child;
     this.#port = await new Promise((resolve, reject) => {
       child.once('exit', (code) => reject(new Error(`serve ended with ${code}`)));

@@ -44,7 +44,7 @@ export function mockSignals(path, q) {
       const v = 50 + (h % 50) + 30 * Math.sin(at / 3.6e6 + (h % 7)) + 8 * Math.sin(at / 4e5 + h);
       return (h + Math.floor(at / 9e5)) % 37 === 0 ? 'NaN' : v;
     }));
-  return [200, { start, step, legend, metrics: legend.map((l) => (by ? { name, [by]: l } : { name: name ?? l })), values, notices: [] }, {}];
+  return [200, { start, step, legend: legend.map((l) => (by ? `(${by}=${l})` : l)), metrics: legend.map((l) => (by ? { name, [by]: l } : { name: name ?? l })), values, notices: [] }, {}];
 }
 
 export const mockDashboards = [

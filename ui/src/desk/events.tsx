@@ -56,7 +56,7 @@ export function EventLine({ subject }: { subject: string }): JSX.Element | null 
                 <strong title={e.type}>{eventWord(e.type)}</strong>
                 <span class="faint">{details(e)}</span>
               </div>
-              <span class="faint actor">{e.actor === me ? t('events.you') : e.actor && e.actor !== 'system' ? <SubjectLink subject={e.actor} /> : t('events.system')}</span>
+              <span class="faint actor">{e.actor === me ? t('events.you') : e.actor && e.actor !== 'system' ? <SubjectLink subject={e.actor} name={e.actor_name} /> : t('events.system')}</span>
             </li>
           ))}
         </ol>

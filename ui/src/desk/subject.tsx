@@ -15,10 +15,13 @@ export function subjectHref(subject: string): string | null {
 
 export function subjectWord(subject: string, name?: string | null): string {
   const [noun = '', id = ''] = subject.split('/');
-  const known = noun in pages || noun === 'user';
+  const known = noun in pages || noun === 'user' || noun === 'shell';
   const word = known ? t(`subject.${noun}` as TextKey) : noun;
-  return `${word} ${name ?? id.slice(-8)}`;
+  return `${word} ${name ?? (noun === 'shell' ? id : id.slice(-8))}`;
 }
+
+/** Who did it, where no name came with it. */
+export const actorWord = (actor: string): string => (actor === 'system' ? t('events.system') : subjectWord(actor));
 
 export function SubjectLink({ subject, name }: { subject: string; name?: string | null }): JSX.Element {
   const to = subjectHref(subject);

@@ -357,6 +357,7 @@ const english = {
   'subject.title': 'Title',
   'subject.request': 'Request',
   'subject.user': 'Person',
+  'subject.shell': 'On the command line:',
 
   findings: 'Findings',
   'findings.severity': 'Severity',

@@ -225,6 +225,7 @@ export interface Alert {
   fired: string | null;
   resolved: string | null;
   acknowledged_by: string | null;
+  acknowledged_by_name?: string;
   silenced: boolean;
 }
 
@@ -298,6 +299,7 @@ export interface Treatment {
   step: string | null;
   dry_run?: boolean;
   approved_by: string | null;
+  approved_by_name?: string;
   error: string | null;
   suspicion: { rule?: string; score?: number; since?: string; members?: number; reporting?: number; evidence: Evidence };
   forensics: unknown;
@@ -310,6 +312,7 @@ export interface AuditEntry {
   seq: number;
   time: string;
   actor: string;
+  actor_name?: string; // of a person
   what: string;
   subject: string;
   rule: string | null;

@@ -63,6 +63,7 @@ export interface CloudEvent<T = Record<string, unknown>> {
   source?: string;
   time?: string;
   actor?: string;
+  actor_name?: string; // of a person
   correlation?: string;
   causation?: number | string;
   data: T;

@@ -4,6 +4,7 @@
 
 import type { JSX } from 'preact';
 import { dateTime } from '../../shared/format';
+import { actorWord } from '../subject';
 import { t, type TextKey } from '../text';
 import type { Alert, AuditEntry, Treatment } from '../types';
 
@@ -26,7 +27,7 @@ function entryText(what: string): string {
 const ofEntry = (e: AuditEntry): Moment => ({
   at: e.time,
   what: entryText(e.what),
-  who: `${e.actor}${e.rule ? ` · ${t('moment.rule', { rule: e.rule })}` : ''} · #${e.seq}`,
+  who: `${e.actor_name ?? actorWord(e.actor)}${e.rule ? ` · ${t('moment.rule', { rule: e.rule })}` : ''} · #${e.seq}`,
   tone: 'act',
   ...(e.data !== null || e.parameters !== null ? { data: { window: e.window, parameters: e.parameters, data: e.data } } : {}),
 });

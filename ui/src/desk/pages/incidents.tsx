@@ -14,6 +14,7 @@ import { RelatedSignals } from '../incident/related';
 import { alertMoments, momentsOf, TimeLine, treatmentMoments } from '../incident/time_line';
 import { useResource } from '../resource';
 import { short } from '../signals/answer';
+import { actorWord } from '../subject';
 import { t, type TextKey } from '../text';
 import type { Alert, Evidence, Treatment } from '../types';
 
@@ -112,7 +113,7 @@ function AlertRow({ alert, reload }: { alert: Alert; reload: () => void }): JSX.
           {t('incident.ack')}
         </Button>
       )}
-      {alert.acknowledged_by && <small class="faint">{t('incident.acked', { who: alert.acknowledged_by })}</small>}
+      {alert.acknowledged_by && <small class="faint">{t('incident.acked', { who: alert.acknowledged_by_name ?? actorWord(alert.acknowledged_by) })}</small>}
     </>
   );
 }
@@ -303,7 +304,7 @@ export function AlertPage({ id }: { id: string }): JSX.Element {
       </header>
       <p class="faint">
         {t('alert.about', { rule: a.rule, value: short(a.value) })} {tagText(a.tags)}
-        {a.acknowledged_by && ` ${t('alert.acked', { who: a.acknowledged_by })}`}
+        {a.acknowledged_by && ` ${t('alert.acked', { who: a.acknowledged_by_name ?? actorWord(a.acknowledged_by) })}`}
       </p>
       <section>
         <h2 class="section">{t('related.title')}</h2>

@@ -39,7 +39,7 @@ const ATLAS = '/atlas/api/v1';
 
 export function answerOf(json: StdJson): Answer {
   const times = json.values.map((_, i) => (json.start + i * json.step) / 1000);
-  const lines = json.legend.map((label, i) => ({
+  const lines = namesOf(json.legend).map((label, i) => ({
     label,
     tags: json.metrics[i] ?? {},
     values: json.values.map((row) => (typeof row[i] === 'number' ? (row[i] as number) : null)),
@@ -64,15 +64,26 @@ export function statsOf(values: Line['values']): LineStats {
   return { count, min, max, avg: count === 0 ? null : sum / count, last };
 }
 
-// "1.23 k", "45 m": three digits that count, and the unit of the size; "–" where there is none.
-export function short(v: number | null): string {
+const PREFIXES = ['p', 'n', 'µ', 'm', '', 'k', 'M', 'G', 'T', 'P'];
+const LONGER: readonly [number, string][] = [[86400, 'd'], [3600, 'h'], [60, 'min']];
+
+// "1.23 k", "400 ms", "25 k/s", "2.5 h": four digits that count, the size before the unit; "–" where there is none.
+export function short(v: number | null, unit = ''): string {
   if (v === null) return '–';
-  if (v === 0) return '0';
-  const units = ['p', 'n', 'µ', 'm', '', ' k', ' M', ' G', ' T', ' P'];
-  const power = Math.min(5, Math.max(-4, Math.floor(Math.log10(Math.abs(v)) / 3 + 1e-9)));
-  const shown = v / 1000 ** power;
-  const unit = units[power + 4]!;
-  return `${Number(shown.toPrecision(4))}${unit.startsWith(' ') || unit === '' ? unit : ` ${unit}`}`;
+  const longer = unit === 's' ? LONGER.find(([seconds]) => Math.abs(v) >= seconds) : undefined;
+  if (longer) return `${Number((v / longer[0]).toPrecision(4))} ${longer[1]}`;
+  const power = v === 0 ? 0 : Math.min(5, Math.max(-4, Math.floor(Math.log10(Math.abs(v)) / 3 + 1e-9)));
+  const said = `${unit === '%' ? '' : PREFIXES[power + 4]!}${unit}`;
+  const number = Number((unit === '%' ? v : v / 1000 ** power).toPrecision(4));
+  return said === '' || said.startsWith('/') ? `${number}${said}` : `${number} ${said}`;
+}
+
+// "(node=web-1)" is what Atlas calls a line of `(,node,),:by`; where all lines are told apart by the same keys, the values say enough.
+export function namesOf(labels: readonly string[]): string[] {
+  const parts = labels.map((label) => /^\((.+)\)$/.exec(label)?.[1]?.split(',').map((pair) => pair.split('=')));
+  const keys = (part: readonly string[][] | undefined): string => part?.map((pair) => pair[0]).join(',') ?? '';
+  const alike = parts.every((part) => part?.every((pair) => pair.length === 2) && keys(part) === keys(parts[0]));
+  return alike ? parts.map((part) => part!.map((pair) => pair[1]).join(' · ')) : [...labels];
 }
 
 export function graphUrl(question: string, span: Span, format: string, width?: number): string {

@@ -52,7 +52,7 @@ function optionsOf(p: ChartProps, width: number, select: (u: uPlot) => void): uP
     legend: { show: false },
     cursor: { sync: { key: 'signals' }, drag: { x: p.onRange !== undefined, y: false, setScale: false }, points: { size: 6 } },
     scales: { x: { time: true, range: [p.start / 1000, p.end / 1000] }, y: { range: (_u, low, high) => spread(low, high) } },
-    axes: [{ ...axis, space: 64, values: (_u, ticks) => ticks.map((s, i) => clockText(s, i === 0 ? null : ticks[i - 1]!)) }, { ...axis, size: 62, values: (_u, ticks) => ticks.map((v) => short(v) + (p.unit ? ` ${p.unit}` : '')) }],
+    axes: [{ ...axis, space: 64, size: 36, values: (_u, ticks) => ticks.map((s, i) => clockText(s, i === 0 ? null : ticks[i - 1]!)) }, { ...axis, size: 62, values: (_u, ticks) => ticks.map((v) => short(v, p.unit)) }],
     // Drawn from the top of the stack downwards, so that each stands before what is above it.
     series: [{}, ...order(p.answer.lines.length, stacked).map((i) => ({
       label: p.answer.lines[i]!.label,
@@ -61,10 +61,16 @@ function optionsOf(p: ChartProps, width: number, select: (u: uPlot) => void): uP
       alpha: p.lit === null || p.lit === undefined || p.lit === i ? 1 : 0.25,
       ...(stacked ? { fill: `${colorOf(i)}cc` } : {}),
       spanGaps: false,
-      points: { show: false },
+      points: { show: true, size: 4, fill: colorOf(i), filter: (u: uPlot, series: number) => alone(u.data[series]!) },
     }))],
     hooks: { setSelect: [select], draw: [(u) => drawMarks(u, p.marks ?? [])] },
   };
+}
+
+// A value between two gaps is no line: it is drawn as a point.
+function alone(values: ArrayLike<number | null | undefined>): number[] {
+  const is = (i: number): boolean => typeof values[i] === 'number';
+  return Array.from(values, (_, i) => i).filter((i) => is(i) && !is(i - 1) && !is(i + 1));
 }
 
 // "14:05", with its day where that is another than before.
@@ -153,7 +159,7 @@ export function Chart(p: ChartProps): JSX.Element {
             <time>{dateTime(p.answer.times[at!]! * 1000)}</time>
             {p.answer.lines.slice(0, 6).map((l, i) => (
               <span key={l.label}>
-                <i style={{ background: colorOf(i) }} /> {short(l.values[at!] ?? null)}
+                <i style={{ background: colorOf(i) }} /> {short(l.values[at!] ?? null, p.unit)}
               </span>
             ))}
           </>

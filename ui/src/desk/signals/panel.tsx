@@ -65,14 +65,14 @@ export function Panel(p: PanelProps): JSX.Element {
           onRange={(from, to) => p.onSpan(spanOf(from, to))}
         />
       )}
-      {answer && p.lines !== false && answer.lines.length > 0 && <Lines answer={answer} onLit={setLit} />}
+      {answer && p.lines !== false && answer.lines.length > 0 && <Lines answer={answer} unit={p.unit} onLit={setLit} />}
     </section>
   );
 }
 
 const SHOWN = 100;
 
-function Lines({ answer, onLit }: { answer: Answer; onLit: (index: number | null) => void }): JSX.Element {
+function Lines({ answer, unit, onLit }: { answer: Answer; unit?: string; onLit: (index: number | null) => void }): JSX.Element {
   const columns = ['last', 'avg', 'min', 'max'] as const;
   return (
     <div class="lines-box">
@@ -100,7 +100,7 @@ function Lines({ answer, onLit }: { answer: Answer; onLit: (index: number | null
                 </th>
                 {columns.map((c) => (
                   <td key={c} class="end num">
-                    {short(stats[c])}
+                    {short(stats[c], unit)}
                   </td>
                 ))}
               </tr>
