@@ -137,7 +137,7 @@ static int quiet_day(const struct insight_peers_config *c, uint64_t seed, size_t
         FAIL_IF(!streak || !seen, ERR_NOMEM, "a day");
         servers += s.servers;
         size_t round = 0;
-        for (size_t end = STEPS; end <= r->steps; end += c->window, round++) {
+        for (size_t end = STEPS; end <= r->steps; end += c->every, round++) {
             AUTO(insight_look_free) struct insight_look look = {0};
             TRY(insight_peers_look(c, r, end, &look));
             looks_made++;

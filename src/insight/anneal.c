@@ -41,7 +41,7 @@ int insight_case_of(const struct insight_peers_config *c,
     FAIL_IF(!made.looks, ERR_NOMEM, "looks");
     int err = 0;
     while (made.count < c->of && err >= 0) {
-        size_t behind = (c->of - 1 - made.count) * c->window;
+        size_t behind = (c->of - 1 - made.count) * c->every;
         err = behind >= r->steps
                   ? err_fail(ERR_INVALID, "the recording is too short")
                   : insight_peers_look(c, r, r->steps - behind, &made.looks[made.count]);

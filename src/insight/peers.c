@@ -64,7 +64,7 @@ void insight_look_free(struct insight_look *l)
 
 size_t insight_peers_steps(const struct insight_peers_config *c)
 {
-    return c->window * c->of + c->warm_up;
+    return c->window + c->every * (c->of - 1) + c->warm_up;
 }
 
 // --- numbers of a window -------------------------------------------------------------------------

@@ -54,6 +54,7 @@ struct insight_peers_config {
     size_t metric_count;
     int64_t step_ms;
     size_t window; // steps
+    size_t every;  // steps from one window to the next, which may overlap
     // Windows that are looked at, and in how many of them a suspect is an outlier.
     size_t of, enough;
     // Steps; a server that reports for less, or again for less, is not judged.

@@ -21,7 +21,7 @@ struct cluster_yaml {
     char *name, *server;
     struct metric_yaml *metrics;
     unsigned metrics_count;
-    int step_s, window_s, windows, enough, warm_up_s;
+    int step_s, window_s, every_s, windows, enough, warm_up_s;
     int min_peers, coverage_percent, most_percent, group_percent;
     double expected_percent, eps;
     int min_points, method;
@@ -72,6 +72,7 @@ static const cyaml_schema_field_t cluster_fields[] = {
                          &metric_schema, 1, METRICS_MAX),
     OPTIONAL_INT(step_s),
     OPTIONAL_INT(window_s),
+    OPTIONAL_INT(every_s),
     OPTIONAL_INT(windows),
     OPTIONAL_INT(enough),
     OPTIONAL_INT(warm_up_s),
@@ -161,6 +162,7 @@ static void fill_in(struct cluster_yaml *c)
 #define USUAL(field, value) c->field = c->field ? c->field : (value)
     USUAL(step_s, 60);
     USUAL(window_s, 5 * c->step_s);
+    USUAL(every_s, c->window_s);
     USUAL(windows, 4);
     USUAL(enough, MIN(c->windows, 3));
     USUAL(warm_up_s, 15 * c->step_s);
@@ -176,6 +178,7 @@ static int check_cluster(const struct reading *r, const struct cluster_yaml *c)
     const struct bound bounds[] = {
         {"step_s", c->step_s, 1, 86400},
         {"window_s", c->window_s, c->step_s, 86400},
+        {"every_s", c->every_s, c->step_s, 86400},
         {"windows", c->windows, 1, 1000},
         {"enough", c->enough, 1, c->windows},
         {"warm_up_s", c->warm_up_s, c->step_s, 7 * 86400},
@@ -187,13 +190,14 @@ static int check_cluster(const struct reading *r, const struct cluster_yaml *c)
     };
     TRY(in_bounds(r, bounds, ARRAY_LEN(bounds)));
     const char *key = c->window_s % c->step_s    ? "window_s"
+                      : c->every_s % c->step_s   ? "every_s"
                       : c->warm_up_s % c->step_s ? "warm_up_s"
                                                  : NULL;
     if (key) {
         wrong(r, key, "is no multiple of step_s");
     }
-    if (!key && (int64_t)c->window_s / c->step_s * c->windows + c->warm_up_s / c->step_s >
-                    STEPS_MAX) {
+    int64_t looked_at = c->window_s + (int64_t)c->every_s * (c->windows - 1);
+    if (!key && (looked_at + c->warm_up_s) / c->step_s > STEPS_MAX) {
         wrong(r, key = "windows", "windows and warm-up are over 100000 steps");
     }
     if (!(c->eps >= 0) || !isfinite(c->eps)) {
@@ -235,6 +239,7 @@ static int take_cluster(struct cluster_yaml *y, struct insight_peers_config **re
     c->server = TAKE(y->server);
     c->step_ms = (int64_t)y->step_s * 1000;
     c->window = (size_t)(y->window_s / y->step_s);
+    c->every = (size_t)(y->every_s / y->step_s);
     c->of = (size_t)y->windows, c->enough = (size_t)y->enough;
     c->warm_up = (size_t)(y->warm_up_s / y->step_s);
     c->min_peers = (size_t)y->min_peers;

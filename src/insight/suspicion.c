@@ -66,10 +66,11 @@ static int parameters_of(const struct insight_peers_config *c,
                                 "spread", look->spreads[m]);
         FAIL_IF(json_array_append_new(metrics, one) < 0, ERR_NOMEM, "parameters");
     }
-    return json_made(json_pack("{s:s, s:f, s:I, s:I, s:I, s:I, s:O}", "method",
+    return json_made(json_pack("{s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:O}", "method",
                                insight_method_name(c->method), "eps", look->eps,
                                "min_points", (json_int_t)look->min_points, "window_ms",
-                               (json_int_t)((int64_t)c->window * c->step_ms), "windows",
+                               (json_int_t)((int64_t)c->window * c->step_ms), "every_ms",
+                               (json_int_t)((int64_t)c->every * c->step_ms), "windows",
                                (json_int_t)c->of, "enough", (json_int_t)c->enough,
                                "metrics", metrics),
                      ret);
@@ -225,7 +226,7 @@ static int look_and_decide(const struct insight_peers_config *c,
                            size_t count, struct insight_suspects **ret)
 {
     for (size_t k = 0; k < count; k++) {
-        TRY(insight_peers_look(c, r, r->steps - (count - 1 - k) * c->window, &looks[k]));
+        TRY(insight_peers_look(c, r, r->steps - (count - 1 - k) * c->every, &looks[k]));
     }
     return insight_peers_decide(c, r, looks, count, ret);
 }
@@ -234,8 +235,8 @@ int insight_peers_suspect(const struct insight_peers_config *c,
                           const struct insight_recording *r,
                           struct insight_suspects **ret)
 {
-    size_t count = MIN(c->of, r->steps / c->window);
-    FAIL_IF(count == 0, ERR_INVALID, "the recording is shorter than a window");
+    FAIL_IF(r->steps < c->window, ERR_INVALID, "the recording is shorter than a window");
+    size_t count = MIN(c->of, (r->steps - c->window) / c->every + 1);
     struct insight_look *looks = calloc(count, sizeof *looks);
     FAIL_IF(!looks, ERR_NOMEM, "looks");
     int err = look_and_decide(c, r, looks, count, ret);

@@ -7,8 +7,7 @@
 //
 // A RUN is a folder of truth.mjs. eps and min_points are annealed on the tuning runs, for each method, and
 // each RUN is looked at with those: an object on stdout, scored by score.mjs.
-#include "insight/insight.h"
-#include "telemetry/telemetry.h"
+#include "replay.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,71 +17,6 @@
 #define LINES_MAX (INT64_C(1) << 30)
 #define STRIDE    5 // steps between looks
 
-static int64_t replayed_ms(void *user)
-{
-    return *(const int64_t *)user;
-}
-
-struct replay {
-    int64_t now_ms, step_ms, flushed_ms;
-    struct telemetry *store;
-    struct telemetry_intake *intake;
-};
-
-static void replay_close(struct replay *r)
-{
-    telemetry_intake_free(&r->intake);
-    telemetry_close(&r->store);
-}
-
-static int replay_open(struct replay *r, const char *dir, int64_t start_ms)
-{
-    const struct telemetry_tier tier = {r->step_ms, INT64_C(86400000)};
-    r->now_ms = r->flushed_ms = start_ms;
-    TRY(telemetry_open(&r->store, &(struct telemetry_config){.dir = dir,
-                                                             .tiers = &tier,
-                                                             .tier_count = 1,
-                                                             .now_ms = replayed_ms,
-                                                             .user = &r->now_ms}));
-    return telemetry_intake_new(&r->intake,
-                                &(struct telemetry_intake_config){.store = r->store,
-                                                                  .flush_ms = -1,
-                                                                  .now_ms = replayed_ms,
-                                                                  .user = &r->now_ms});
-}
-
-// The clock moves on to `ms`; each step that ends on the way is flushed at its end.
-static int replay_to(struct replay *r, int64_t ms)
-{
-    for (int64_t end = r->flushed_ms - r->flushed_ms % r->step_ms + r->step_ms; end <= ms;
-         end += r->step_ms) {
-        r->now_ms = r->flushed_ms = end;
-        TRY(telemetry_intake_flush(r->intake, end));
-    }
-    r->now_ms = MAX(r->now_ms, ms);
-    return 0;
-}
-
-// `#MILLISECONDS`, and the lines of the datagram that came then.
-static int replay_lines(struct replay *r, struct str text)
-{
-    while (text.len > 0) {
-        const char *end = memchr(text.data, '\n', text.len);
-        size_t length = end ? (size_t)(end - text.data) + 1 : text.len;
-        int64_t ms;
-        if (text.data[0] == '#' && end) {
-            TRY(str_to_i64((struct str){text.data + 1, length - 2}, 0, INT64_MAX, &ms));
-            TRY(replay_to(r, ms));
-        } else if (end) { // a last line without an end was cut
-            telemetry_intake_lines(r->intake, (struct str){text.data, length});
-        }
-        text.data += length;
-        text.len -= length;
-    }
-    TRY(replay_to(r, r->now_ms + 2 * r->step_ms));
-    return telemetry_settle(r->store, r->now_ms);
-}
-
 // --- a run -------------------------------------------------------------------------------------
 
 struct run {
@@ -90,15 +24,11 @@ struct run {
     json_t *labels;
     struct replay replay;
     int64_t from_ms, until_ms; // whole steps
-    char store[32];            // a folder
 };
 
 static void run_free(struct run *r)
 {
     replay_close(&r->replay);
-    if (r->store[0]) {
-        fs_remove_tree(r->store);
-    }
     json_decref(r->labels);
 }
 
@@ -112,7 +42,6 @@ static int run_read(struct run *r, const char *dir, int64_t step_ms)
     AUTO(cstr_free) char *labels = NULL, *lines = NULL;
     AUTO(buf_free) struct buf text = {0};
     r->dir = dir;
-    r->replay.step_ms = step_ms;
     TRY(cstr_printf(&labels, "%s/labels.json", dir));
     TRY(cstr_printf(&lines, "%s/series.lines", dir));
     TRY(fs_read_file(labels, 1 << 20, &text));
@@ -121,17 +50,14 @@ static int run_read(struct run *r, const char *dir, int64_t step_ms)
     TRY(fs_read_file(lines, LINES_MAX, &text));
     r->from_ms = number(r->labels, "from_ms") / step_ms * step_ms + step_ms;
     r->until_ms = number(r->labels, "until_ms") / step_ms * step_ms;
-    char folder[] = "/tmp/fleet-judge-XXXXXX";
-    FAIL_IF(!mkdtemp(folder), ERR_IO, "a folder for the store");
-    TRY(str_copy(r->store, sizeof r->store, str_of(folder)));
-    TRY(replay_open(&r->replay, r->store, r->from_ms - 60000));
+    TRY(replay_open(&r->replay, step_ms, r->from_ms - 60000));
     return replay_lines(&r->replay, buf_view(&text));
 }
 
 // The first time at which there are windows enough.
 static int64_t first_look(const struct insight_peers_config *c, const struct run *r)
 {
-    return r->from_ms + (int64_t)(c->window * c->of) * c->step_ms;
+    return r->from_ms + (int64_t)(c->window + c->every * (c->of - 1)) * c->step_ms;
 }
 
 // --- tuning ------------------------------------------------------------------------------------
@@ -145,7 +71,8 @@ static int case_at(const struct insight_peers_config *c, const struct run *r,
     TRY(insight_case_of(c, seen, ret));
     ret->sick = calloc(seen->servers + 1, sizeof *ret->sick);
     FAIL_IF(!ret->sick, ERR_NOMEM, "labels");
-    int64_t from_ms = until_ms - (int64_t)(c->enough * c->window) * c->step_ms;
+    int64_t from_ms =
+        until_ms - (int64_t)(c->window + c->every * (c->enough - 1)) * c->step_ms;
     size_t k;
     const json_t *fault;
     json_array_foreach(json_object_get(r->labels, "faults"), k, fault)
