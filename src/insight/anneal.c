@@ -31,6 +31,7 @@ void insight_cases_free(struct insight_case *cases, size_t count)
         }
         free(cases[i].looks);
         free(cases[i].sick);
+        free(cases[i].unsure);
     }
 }
 
@@ -61,6 +62,9 @@ struct insight_tally insight_case_tally(const struct insight_peers_config *c,
     struct insight_tally t = {0};
     const struct insight_look *newest = &one->looks[one->count - 1];
     for (size_t s = 0; s < newest->servers; s++) {
+        if (one->unsure && one->unsure[s]) {
+            continue;
+        }
         size_t times = 0;
         bool now = false;
         for (size_t k = 0; k < one->count; k++) {

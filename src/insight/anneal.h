@@ -11,6 +11,8 @@ struct insight_case {
     struct insight_look *looks;
     size_t count;
     bool *sick; // by server; NULL: not known
+    bool *
+        unsure; // sick for a part of the time: whatever is said of it does not count; NULL: none
 };
 void insight_cases_free(struct insight_case *, size_t count);
 // The looks at a recording's end. Takes no labels: set `sick` then.

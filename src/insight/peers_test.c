@@ -245,6 +245,24 @@ static void what_passes_is_no_suspect(void **state)
     end_world(&w);
 }
 
+// Ten minutes, looked at every two: who is out for the last 18 was out in all five.
+static void windows_may_overlap(void **state)
+{
+    (void)state;
+    struct world w = world_of(usual_text);
+    w.config->window = 10, w.config->every = 2, w.config->of = w.config->enough = 5;
+    assert_int_equal(insight_peers_steps(w.config), 10 + 4 * 2 + w.config->warm_up);
+    change(w.recording, 0, 3, 18, 3, 0);
+    change(w.recording, 0, 4, 9, 3, 0); // at the oldest window's end it was well
+    assert_suspects(&w, "web-03");
+    int64_t end_us =
+        (w.recording->start_ms + (int64_t)(w.recording->steps - 1) * 60000) * 1000;
+    assert_int_equal(w.found->list.data[0].since_us, end_us - 18 * INT64_C(60000000));
+    const json_t *parameters = w.found->suspicion.parameters;
+    assert_int_equal(json_i64_or(parameters, "every_ms", 0), 120000);
+    end_world(&w);
+}
+
 static void who_starts_stops_or_is_not_seen(void **state)
 {
     (void)state;
@@ -486,6 +504,10 @@ static void mistakes_have_lines(void **state)
          "peers.yaml:6: enough: 3 is not within 1 to 2"},
         {"    server: node\n", "    server: node\n    window_s: 90\n",
          "peers.yaml:5: window_s: is no multiple of step_s"},
+        {"    server: node\n", "    server: node\n    every_s: 90\n",
+         "peers.yaml:5: every_s: is no multiple of step_s"},
+        {"    server: node\n", "    server: node\n    every_s: 30\n",
+         "peers.yaml:5: every_s: 30 is not within 60 to 86400"},
         {"    server: node\n", "    server: node\n    eps: -1\n",
          "peers.yaml:5: eps: is not a number of at least 0"},
         {"    server: node\n", "    server: node\n    most_percent: 80\n",
@@ -697,6 +719,7 @@ int main(void)
         cmocka_unit_test(a_suspect_among_its_peers),
         cmocka_unit_test(each_metric_and_direction),
         cmocka_unit_test(what_passes_is_no_suspect),
+        cmocka_unit_test(windows_may_overlap),
         cmocka_unit_test(who_starts_stops_or_is_not_seen),
         cmocka_unit_test(when_nobody_is_judged),
         cmocka_unit_test(the_last_of_many),

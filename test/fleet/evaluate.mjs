@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // How well sick servers are found, on recorded runs. The runs are of two halves: those of one half have no kind of
-// fault and no seed in common with those of the other. Each half is judged with what was tuned on the other.
+// fault and no seed in common with those of the other. Each half is judged with what was tuned on the other. Runs behind
+// --tuning are for that alone.
 //
-//   node test/fleet/evaluate.mjs JUDGE RUN…      JUDGE: the program fleet_judge; RUN: folders of truth.mjs
+//   node test/fleet/evaluate.mjs JUDGE RUN… [--tuning RUN…]      JUDGE: the program fleet_judge; RUN: folders of truth.mjs
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -81,15 +82,15 @@ export function healthy(runs) {
   return all;
 }
 
-export function evaluate(program, dirs, config = path.join(here, 'clusters.yaml')) {
+export function evaluate(program, dirs, { config = path.join(here, 'clusters.yaml'), tuning = [] } = {}) {
   const halves = {};
-  for (const d of dirs) (halves[JSON.parse(fs.readFileSync(path.join(d, 'labels.json'), 'utf8')).kinds.join()] ??= []).push(d);
+  for (const d of [...tuning, ...dirs]) (halves[JSON.parse(fs.readFileSync(path.join(d, 'labels.json'), 'utf8')).kinds.join()] ??= []).push(d);
   const keys = Object.keys(halves);
   if (keys.length !== 2) throw new Error(`runs of two halves, not of ${keys.length}`);
   const judged = { dbscan: [], mad: [], lof: [], usual: [], tightest: [] };
   const tuned = {}, runs = [];
   for (const [k, half] of keys.entries()) {
-    const done = JSON.parse(execFileSync(program, [config, halves[keys[1 - k]].join(), ...halves[half]], { maxBuffer: 1 << 30, encoding: 'utf8' }));
+    const done = JSON.parse(execFileSync(program, [config, halves[keys[1 - k]].join(), ...halves[half].filter((d) => dirs.includes(d))], { maxBuffer: 1 << 30, encoding: 'utf8' }));
     tuned[half] = done.tuned;
     const limits = tightest(done.tuning);
     for (const run of done.runs) {
@@ -107,7 +108,8 @@ export function evaluate(program, dirs, config = path.join(here, 'clusters.yaml'
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const e = evaluate(process.argv[2], process.argv.slice(3));
+  const at = process.argv.indexOf('--tuning');
+  const e = evaluate(process.argv[2], process.argv.slice(3, at < 0 ? undefined : at), { tuning: at < 0 ? [] : process.argv.slice(at + 1) });
   console.log(JSON.stringify(e.tuned));
   for (const [method, s] of Object.entries(e.summary)) console.log(show(method, s));
   const { out_of_band, ...health } = e.health;

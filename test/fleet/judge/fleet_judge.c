@@ -62,7 +62,32 @@ static int64_t first_look(const struct insight_peers_config *c, const struct run
 
 // --- tuning ------------------------------------------------------------------------------------
 
-// The looks at `until_ms`, and who was sick for the whole of the windows that a suspect needs.
+// The looks at `until_ms`; who was sick for the whole of the windows that a suspect needs, and who for a part of what was
+// looked at.
+static void label(const struct insight_peers_config *c, const struct run *r,
+                  int64_t until_ms, const struct insight_recording *seen,
+                  struct insight_case *out)
+{
+    int64_t needed_ms = (int64_t)(c->window + c->every * (c->enough - 1)) * c->step_ms,
+            looked_ms = (int64_t)(c->window + c->every * (c->of - 1)) * c->step_ms;
+    size_t k;
+    const json_t *fault;
+    json_array_foreach(json_object_get(r->labels, "faults"), k, fault)
+    {
+        int64_t from_ms = number(fault, "from_ms"), end_ms = number(fault, "until_ms");
+        bool whole = from_ms <= until_ms - needed_ms + 2 * c->step_ms &&
+                     end_ms + 2 * c->step_ms >= until_ms;
+        bool touched =
+            from_ms < until_ms && end_ms + 2 * c->step_ms > until_ms - looked_ms;
+        for (size_t i = 0; i < seen->servers; i++) {
+            if (strcmp(seen->names[i], json_str_or(fault, "server", "")) == 0) {
+                out->sick[i] |= whole;
+                out->unsure[i] |= touched && !whole;
+            }
+        }
+    }
+}
+
 static int case_at(const struct insight_peers_config *c, const struct run *r,
                    int64_t until_ms, struct insight_case *ret)
 {
@@ -70,20 +95,9 @@ static int case_at(const struct insight_peers_config *c, const struct run *r,
     TRY(insight_peers_read(r->replay.store, c, until_ms, &seen));
     TRY(insight_case_of(c, seen, ret));
     ret->sick = calloc(seen->servers + 1, sizeof *ret->sick);
-    FAIL_IF(!ret->sick, ERR_NOMEM, "labels");
-    int64_t from_ms =
-        until_ms - (int64_t)(c->window + c->every * (c->enough - 1)) * c->step_ms;
-    size_t k;
-    const json_t *fault;
-    json_array_foreach(json_object_get(r->labels, "faults"), k, fault)
-    {
-        for (size_t i = 0; i < seen->servers; i++) {
-            ret->sick[i] |=
-                strcmp(seen->names[i], json_str_or(fault, "server", "")) == 0 &&
-                number(fault, "from_ms") <= from_ms + 2 * c->step_ms &&
-                number(fault, "until_ms") + 2 * c->step_ms >= until_ms;
-        }
-    }
+    ret->unsure = calloc(seen->servers + 1, sizeof *ret->unsure);
+    FAIL_IF(!ret->sick || !ret->unsure, ERR_NOMEM, "labels");
+    label(c, r, until_ms, seen, ret);
     return 0;
 }
 
@@ -98,28 +112,14 @@ static int add_case(const struct insight_peers_config *c, const struct run *r,
     return 0;
 }
 
-// Three cases of each phase of faults, at its end and some seconds before.
+// Every look of the runs, those at which nobody is sick too: they say what a false alarm costs.
 static int tuning_cases(const struct insight_peers_config *c, const struct run *runs,
                         size_t count, struct insight_case **cases, size_t *ret_count)
 {
     for (size_t k = 0; k < count; k++) {
-        int64_t last_ms = 0;
-        size_t i;
-        const json_t *fault;
-        json_array_foreach(json_object_get(runs[k].labels, "faults"), i, fault)
-        {
-            int64_t end_ms = MIN(number(fault, "until_ms") / c->step_ms * c->step_ms,
-                                 runs[k].until_ms);
-            if (end_ms < last_ms + (int64_t)c->window * c->step_ms) {
-                continue; // of the phase before
-            }
-            last_ms = end_ms;
-            for (int64_t back = 0; back <= 2 * STRIDE; back += STRIDE) {
-                int64_t at_ms = end_ms - back * c->step_ms;
-                if (at_ms >= first_look(c, &runs[k])) {
-                    TRY(add_case(c, &runs[k], at_ms, cases, ret_count));
-                }
-            }
+        for (int64_t at_ms = first_look(c, &runs[k]); at_ms <= runs[k].until_ms;
+             at_ms += STRIDE * c->step_ms) {
+            TRY(add_case(c, &runs[k], at_ms, cases, ret_count));
         }
     }
     return 0;
