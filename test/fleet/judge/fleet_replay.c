@@ -3,12 +3,13 @@
 // Many servers out of recorded ones: clusters of 200, each server a stretch of a recording of a real one, told again under
 // another name through the intake into one store, and judged there as the service does.
 //
-//     fleet_replay CONFIG CLUSTERS SICK-PER-MILLE SEED RUN…
+//     fleet_replay CONFIG CLUSTERS SICK-PER-MILLE SEED TUNING-RUN,TUNING-RUN… RUN…
 //
 // Stretches end at the same time of the compressed day, so that all carry the same load. What a run's servers had
 // in common at a second (its machine was busy) is taken out and the cluster's own put in: latencies are multiplied
 // by the ratio of the two runs' medians. A stretch keeps its own noise in its own order; it is drawn with
-// replacement, and its latencies and memory differ by a few percent from server to server.
+// replacement, and its latencies and memory differ by a few percent from server to server. eps and min_points are
+// annealed on clusters of the tuning runs, in which three in a hundred are sick, for half a percent of them.
 #include "replay.h"
 
 #include <math.h>
@@ -19,6 +20,9 @@
 #define LINES_MAX (INT64_C(1) << 30)
 #define SERVERS   200
 #define RUNS_MAX  32
+#define TUNING    20 // clusters
+#define TUNE_SICK 0.03
+#define EXPECTED  0.5
 #define STEP_MS   1000
 #define START_MS  INT64_C(1700000000000)
 #define AROUND    3 // seconds to either side, of what a run has in common
@@ -248,7 +252,7 @@ struct cluster {
 };
 
 struct fleet {
-    const struct insight_peers_config *methods;
+    struct insight_peers_config *methods; // INSIGHT_METHODS of them
     struct cluster *clusters;
     size_t count, steps;
     struct replay replay;
@@ -358,15 +362,23 @@ static int look(struct fleet *f, struct cluster *c, int64_t end_ms)
     return 0;
 }
 
+static int64_t end_of(const struct fleet *f)
+{
+    return START_MS + (int64_t)f->steps * STEP_MS;
+}
+
 static int live(struct fleet *f)
 {
     for (size_t step = 0; step < f->steps; step++) {
         TRY(tell_second(f, step));
     }
-    int64_t end_ms = START_MS + (int64_t)f->steps * STEP_MS;
-    TRY(replay_to(&f->replay, end_ms + 2 * STEP_MS));
+    return replay_to(&f->replay, end_of(f) + 2 * STEP_MS);
+}
+
+static int look_at_all(struct fleet *f)
+{
     for (size_t k = 0; k < f->count; k++) {
-        TRY(look(f, &f->clusters[k], end_ms));
+        TRY(look(f, &f->clusters[k], end_of(f)));
     }
     return 0;
 }
@@ -396,24 +408,62 @@ static int show(const struct fleet *f)
     return err;
 }
 
-// --- eps and min_points, as they were tuned ---------------------------------------------------------
+// --- tuning ---------------------------------------------------------------------------------------
 
-static int take_tuned(struct insight_peers_config *methods)
+static int case_of(struct fleet *f, const struct cluster *c, struct insight_case *ret)
 {
-    AUTO(json_free) json_t *tuned = json_loadf(stdin, 0, NULL);
-    for (size_t m = 0; m < INSIGHT_METHODS; m++) {
-        methods[m] = methods[0];
-        methods[m].method = (enum insight_method)m;
-        const json_t *one =
-            json_object_get(tuned, insight_method_name(methods[m].method));
-        FAIL_IF(json_get_double(one, "eps", &methods[m].eps) < 0, ERR_INVALID,
-                "no eps of %s", insight_method_name(methods[m].method));
-        methods[m].min_points = (size_t)number(one, "min_points");
+    AUTO(insight_recording_free) struct insight_recording *r = NULL;
+    TRY(insight_peers_read(f->replay.store, c->config, end_of(f), &r));
+    TRY(insight_case_of(c->config, r, ret));
+    ret->sick = calloc(r->servers + 1, sizeof *ret->sick);
+    FAIL_IF(!ret->sick, ERR_NOMEM, "labels");
+    for (size_t i = 0; i < r->servers; i++) {
+        int64_t at;
+        TRY(str_to_i64(str_of(r->names[i] + 1), 0, SERVERS - 1, &at));
+        ret->sick[i] = c->sick[at];
     }
     return 0;
 }
 
-static int replay_all(struct fleet *f, const struct run *runs, size_t count, double share,
+static int anneal(struct fleet *f)
+{
+    struct insight_case *cases = calloc(f->count, sizeof *cases);
+    FAIL_IF(!cases, ERR_NOMEM, "cases");
+    int err = 0;
+    for (size_t k = 0; k < f->count && err >= 0; k++) {
+        err = case_of(f, &f->clusters[k], &cases[k]);
+    }
+    for (size_t m = 0; m < INSIGHT_METHODS && err >= 0; m++) {
+        struct insight_peers_config *c = &f->methods[m];
+        struct insight_annealed found;
+        c->method = (enum insight_method)m;
+        c->expected_percent = EXPECTED;
+        c->eps = m == INSIGHT_DBSCAN ? 3 : m == INSIGHT_MAD ? 5 : 2;
+        c->min_points = 6;
+        err = insight_anneal(c, cases, f->count, 1, &found);
+        printf("tuned %-7s eps %.2f min_points %zu\n", insight_method_name(c->method),
+               c->eps, c->min_points);
+    }
+    insight_cases_free(cases, f->count);
+    free(cases);
+    return err;
+}
+
+// --- both -----------------------------------------------------------------------------------------
+
+struct runs {
+    struct run list[RUNS_MAX];
+    size_t count;
+};
+
+static void runs_free(struct runs *r)
+{
+    for (size_t k = 0; k < r->count; k++) {
+        run_free(&r->list[k]);
+    }
+}
+
+static int open_fleet(struct fleet *f, const struct runs *runs, double share,
                       uint64_t seed)
 {
     f->steps = insight_peers_steps(&f->methods[0]);
@@ -421,11 +471,36 @@ static int replay_all(struct fleet *f, const struct run *runs, size_t count, dou
     FAIL_IF(!f->clusters, ERR_NOMEM, "clusters");
     for (size_t k = 0; k < f->count; k++) {
         TRY(replay_cluster(&f->methods[0], k, &f->clusters[k].config));
-        TRY(compose(f, &f->clusters[k], runs, count, share, &seed));
+        TRY(compose(f, &f->clusters[k], runs->list, runs->count, share, &seed));
     }
     TRY(replay_open(&f->replay, STEP_MS, START_MS));
-    TRY(live(f));
-    return show(f);
+    return live(f);
+}
+
+static void fleet_free(struct fleet *f)
+{
+    for (size_t k = 0; f->clusters && k < f->count; k++) {
+        insight_peers_config_free(&f->clusters[k].config);
+    }
+    free(f->clusters);
+    replay_close(&f->replay);
+}
+
+struct wish {
+    int64_t clusters, sick, seed;
+};
+
+static int replay_all(struct insight_peers_config *methods, const struct runs *tuning,
+                      const struct runs *runs, const struct wish *wish)
+{
+    AUTO(fleet_free) struct fleet learnt = {.methods = methods, .count = TUNING};
+    AUTO(fleet_free)
+    struct fleet judged = {.methods = methods, .count = (size_t)wish->clusters};
+    TRY(open_fleet(&learnt, tuning, TUNE_SICK, (uint64_t)wish->seed + 7919));
+    TRY(anneal(&learnt));
+    TRY(open_fleet(&judged, runs, (double)wish->sick / 1000, (uint64_t)wish->seed));
+    TRY(look_at_all(&judged));
+    return show(&judged);
 }
 
 static int run(char **args, int count)
@@ -433,40 +508,34 @@ static int run(char **args, int count)
     AUTO(buf_free) struct buf text = {0};
     AUTO(diag_free) struct diag diag = {0};
     AUTO(insight_peers_file_free) struct insight_peers_file read = {0};
+    AUTO(runs_free) struct runs tuning = {0};
+    AUTO(runs_free) struct runs runs = {0};
     struct insight_peers_config methods[INSIGHT_METHODS];
-    struct run runs[RUNS_MAX] = {0};
-    int64_t clusters, sick, seed;
-    TRY(str_to_i64(str_of(args[1]), 1, 1000, &clusters));
-    TRY(str_to_i64(str_of(args[2]), 0, 1000, &sick));
-    TRY(str_to_i64(str_of(args[3]), 1, 1000000, &seed));
+    struct wish wish;
+    TRY(str_to_i64(str_of(args[1]), 1, 1000, &wish.clusters));
+    TRY(str_to_i64(str_of(args[2]), 0, 1000, &wish.sick));
+    TRY(str_to_i64(str_of(args[3]), 1, 1000000, &wish.seed));
     TRY(fs_read_file(args[0], 1 << 20, &text));
     TRY(insight_peers_parse(buf_view(&text), args[0], &read, &diag));
-    methods[0] = *read.clusters.data[0];
-    TRY(take_tuned(methods));
-    struct fleet f = {.methods = methods, .count = (size_t)clusters};
-    int err = 0;
-    size_t given = MIN((size_t)count - 4, RUNS_MAX);
-    for (size_t k = 0; k < given && err >= 0; k++) {
-        err = run_read(&runs[k], args[4 + k]);
+    for (size_t m = 0; m < INSIGHT_METHODS; m++) {
+        methods[m] = *read.clusters.data[0];
     }
-    err =
-        err < 0 ? err : replay_all(&f, runs, given, (double)sick / 1000, (uint64_t)seed);
-    for (size_t k = 0; f.clusters && k < f.count; k++) {
-        insight_peers_config_free(&f.clusters[k].config);
+    char *rest = NULL;
+    for (char *d = strtok_r(args[4], ",", &rest); d && tuning.count < RUNS_MAX;
+         d = strtok_r(NULL, ",", &rest)) {
+        TRY(run_read(&tuning.list[tuning.count++], d));
     }
-    free(f.clusters);
-    replay_close(&f.replay);
-    for (size_t k = 0; k < given; k++) {
-        run_free(&runs[k]);
+    for (int k = 5; k < count && runs.count < RUNS_MAX; k++) {
+        TRY(run_read(&runs.list[runs.count++], args[k]));
     }
-    return err;
+    return replay_all(methods, &tuning, &runs, &wish);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 6) {
-        fprintf(stderr, "usage: fleet_replay CONFIG CLUSTERS SICK-PER-MILLE SEED RUN… "
-                        "<TUNED, an object of fleet_judge\n");
+    if (argc < 7) {
+        fprintf(stderr, "usage: fleet_replay CONFIG CLUSTERS SICK-PER-MILLE SEED "
+                        "TUNING-RUN[,TUNING-RUN…] RUN…\n");
         return 2;
     }
     if (run(argv + 1, argc - 1) < 0) {
