@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// How well sick servers are found, on made fleets: peers_bench CONFIG quality|day [SEED]. Each method is tuned on one set of clusters
+// How well sick servers are found, on made fleets: peers_bench CONFIG quality|day [SEED [CLUSTERS]]. Each method is tuned on one set of clusters
 // and faults, and judged on others: other seeds, other kinds of faults. Then at half a percent sick, and on a day with none.
 #include "insight/insight.h"
 
@@ -191,7 +191,7 @@ static int quality(struct insight_peers_config *c, uint64_t seed)
     return run_plan("20,000 servers, 0.5 % sick", &plan, c, INSIGHT_METHODS);
 }
 
-static int run(const char *file, const char *part, uint64_t seed)
+static int run(const char *file, const char *part, uint64_t seed, size_t clusters)
 {
     AUTO(buf_free) struct buf text = {0};
     AUTO(diag_free) struct diag diag = {0};
@@ -202,18 +202,19 @@ static int run(const char *file, const char *part, uint64_t seed)
     for (size_t m = 0; m < INSIGHT_METHODS; m++) {
         c[m] = *read.clusters.data[0];
     }
-    return str_eq_c(str_of(part), "day") ? quiet_day(&c[0], seed + 3000, 100)
+    return str_eq_c(str_of(part), "day") ? quiet_day(&c[0], seed + 3000, clusters)
                                          : quality(c, seed);
 }
 
 int main(int argc, char **argv)
 {
-    int64_t seed = 1;
-    if (argc < 3 || (argc > 3 && str_to_i64(str_of(argv[3]), 1, 1000000, &seed) < 0)) {
-        fprintf(stderr, "usage: peers_bench CONFIG quality|day [SEED]\n");
+    int64_t seed = 1, clusters = 100;
+    if (argc < 3 || (argc > 3 && str_to_i64(str_of(argv[3]), 1, 1000000, &seed) < 0) ||
+        (argc > 4 && str_to_i64(str_of(argv[4]), 1, 10000, &clusters) < 0)) {
+        fprintf(stderr, "usage: peers_bench CONFIG quality|day [SEED [CLUSTERS]]\n");
         return 2;
     }
-    if (run(argv[1], argv[2], (uint64_t)seed) < 0) {
+    if (run(argv[1], argv[2], (uint64_t)seed, (size_t)clusters) < 0) {
         fprintf(stderr, "%s\n", err_reason());
         return 1;
     }

@@ -23,9 +23,12 @@
 #define TUNING    20 // clusters
 #define TUNE_SICK 0.03
 #define EXPECTED  0.5
-#define STEP_MS   1000
-#define START_MS  INT64_C(1700000000000)
-#define AROUND    3 // seconds to either side, of what a run has in common
+// All windows of more than one have to show it, so each may show more by chance.
+#define WINDOWS  6
+#define MOST     40
+#define STEP_MS  1000
+#define START_MS INT64_C(1700000000000)
+#define AROUND   3 // seconds to either side, of what a run has in common
 
 // Lines of one server in one second, without tags: "t:client.latency" and a value.
 struct told {
@@ -519,6 +522,8 @@ static int run(char **args, int count)
     TRY(insight_peers_parse(buf_view(&text), args[0], &read, &diag));
     for (size_t m = 0; m < INSIGHT_METHODS; m++) {
         methods[m] = *read.clusters.data[0];
+        methods[m].of = methods[m].enough = WINDOWS;
+        methods[m].most_percent = MOST;
     }
     char *rest = NULL;
     for (char *d = strtok_r(args[4], ",", &rest); d && tuning.count < RUNS_MAX;
