@@ -20,6 +20,7 @@ int api_audit_list(struct http_request *req, struct http_response *res, void *us
     TRY(store_begin(api->store, STORE_READ, &tx));
     TRY(insight_audit_list(tx, http_request_query(req, "subject"), before, limit,
                            &entries));
+    TRY(account_people_name(tx, entries));
     TRY(insight_audit_head(tx, &head));
     insight_audit_head_text(&head, head_text);
     return http_json(res, 200,

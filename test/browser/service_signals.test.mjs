@@ -124,7 +124,9 @@ clusters:
     await page.getByRole('button', { name: 'Acknowledge' }).click();
     await page.getByText('by olga').waitFor();
     slow = 0.05;
-    await page.getByText('A node answers slowly').waitFor({ state: 'detached', timeout: 60_000 });
+    await page.getByRole('heading', { name: 'Ended' }).waitFor({ timeout: 60_000 });
+    await page.getByText('Resolved').waitFor();
+    await picture('incidents_ended');
   });
 
   it('holds what needs a person; approved, it is done, and the trail tells it', async () => {
@@ -142,6 +144,7 @@ clusters:
     await page.getByRole('dialog').getByRole('button', { name: 'Approve' }).click();
     await page.getByRole('button', { name: 'Put back into service' }).waitFor();
     await page.getByText('The audit trail is whole').waitFor();
+    await page.locator('.time-line li', { hasText: 'Approved' }).getByText('olga').waitFor();
     await picture('incident');
     await onPhone('incident');
     await page.getByRole('button', { name: 'Put back into service' }).click();

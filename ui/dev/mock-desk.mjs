@@ -194,7 +194,7 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
   const user = { id: s.users[0].id, name: 'olga', role };
 
   const routes = [
-    ['GET', 'alerts', () => ({ alerts: empty ? [] : s.alerts })],
+    ['GET', 'alerts', (c) => ({ alerts: empty ? [] : s.alerts.filter((a) => (a.state === 'resolved') === (c.q.get('state') === 'resolved')) })],
     ['POST', 'alerts/:id/ack', (c) => {
       Object.assign(find(s.alerts, c.id, 'alert'), { state: 'acknowledged', acknowledged_by: 'olga' });
       return [204, null];

@@ -86,6 +86,7 @@ export const api = {
   actionsBeside: (a: string, s?: AbortSignal) => get<{ actions: Treatment[] }>(`alerts/${id(a)}/actions`, s).then((r) => r.actions),
   plot: (a: string, s?: AbortSignal) => get<{ plot: PeersPlot | null }>(`actions/${id(a)}/plot`, s).then((r) => r.plot),
   alertsBeside: (a: string, s?: AbortSignal) => get<{ alerts: Alert[] }>(`actions/${id(a)}/alerts`, s).then((r) => r.alerts),
+  alertsEnded: (s?: AbortSignal) => get<{ alerts: Alert[] }>('alerts?state=resolved&limit=20', s).then((r) => r.alerts),
   ack: (a: string, why: string) => call<unknown>('POST', `alerts/${id(a)}/ack`, { why }),
   actions: (s?: AbortSignal) => get<{ actions: Treatment[] }>('actions', s).then((r) => r.actions),
   action: (a: string, s?: AbortSignal) => get<Treatment>(`actions/${id(a)}`, s),

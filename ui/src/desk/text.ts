@@ -609,6 +609,7 @@ const english = {
   'incidents.quiet': 'All is well',
   'incidents.quiet.text': 'No alert is open and no server is unlike its peers. Rules and clusters are described in files: see “Running it”.',
   'incidents.alerts': { one: '{n} alert', other: '{n} alerts' },
+  'incidents.ended': 'Ended',
   'incidents.servers': 'Servers unlike their peers',
   'incident.firing': 'Firing',
   'incident.pending': 'Pending',

@@ -32,10 +32,15 @@ function State({ state }: { state: string }): JSX.Element {
   );
 }
 
-const tagText = (tags: Record<string, string>): string => Object.entries(tags).map(([k, v]) => `${k}=${v}`).join(' ');
+const tagText = (tags: Record<string, string>): string =>
+  Object.entries(tags)
+    .filter(([k]) => k !== 'name')
+    .map(([k, v]) => `${k}=${v}`)
+    .join(' ');
 
 export function IncidentsPage(): JSX.Element {
   const alerts = useResource('alerts', api.alerts, ['alert/']);
+  const ended = useResource('alerts/ended', api.alertsEnded, ['alert/']);
   const actions = useResource('actions', api.actions, ['treatment/']);
   if ((alerts.error && !alerts.value) || (actions.error && !actions.value))
     return (
@@ -61,9 +66,7 @@ export function IncidentsPage(): JSX.Element {
           <h2 class="section">{t('incidents.alerts', { n: alerts.value.length })}</h2>
           <ul class="incident-list">
             {alerts.value.map((a) => (
-              <li key={a.id}>
-                <AlertRow alert={a} reload={alerts.reload} />
-              </li>
+              <AlertRow key={a.id} alert={a} reload={alerts.reload} />
             ))}
           </ul>
         </section>
@@ -87,6 +90,16 @@ export function IncidentsPage(): JSX.Element {
           </ul>
         </section>
       )}
+      {ended.value && ended.value.length > 0 && (
+        <section>
+          <h2 class="section">{t('incidents.ended')}</h2>
+          <ul class="incident-list">
+            {ended.value.map((a) => (
+              <AlertRow key={a.id} alert={a} reload={ended.reload} />
+            ))}
+          </ul>
+        </section>
+      )}
     </div>
   );
 }
@@ -95,26 +108,26 @@ function AlertRow({ alert, reload }: { alert: Alert; reload: () => void }): JSX.
   const ack = (): void => {
     api.ack(alert.id, t('incident.ack.why')).then(reload, toastError);
   };
+  const at = alert.resolved ?? alert.fired ?? alert.since;
   return (
-    <>
+    <li class="alert">
       <State state={alert.state} />
       <span class="said">
         <a class="name" href={`/desk/alerts/${alert.id}`}>
           {alert.summary || alert.rule}
         </a>
-        <small class="faint clip">{`${alert.rule} ${tagText(alert.tags)}`}</small>
+        <small class="faint">{[tagText(alert.tags) || alert.rule, alert.acknowledged_by && t('incident.acked', { who: alert.acknowledged_by_name ?? actorWord(alert.acknowledged_by) })].filter(Boolean).join(' · ')}</small>
       </span>
-      <span class="num">{short(alert.value)}</span>
-      <time class="faint" title={dateTime(alert.fired ?? alert.since)}>
-        {ago(alert.fired ?? alert.since)}
+      <span class="num end">{short(alert.value)}</span>
+      <time class="faint" title={dateTime(at)}>
+        {ago(at)}
       </time>
       {alert.state === 'firing' && (
         <Button size="small" kind="outline" onClick={ack}>
           {t('incident.ack')}
         </Button>
       )}
-      {alert.acknowledged_by && <small class="faint">{t('incident.acked', { who: alert.acknowledged_by_name ?? actorWord(alert.acknowledged_by) })}</small>}
-    </>
+    </li>
   );
 }
 

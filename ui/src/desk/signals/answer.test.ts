@@ -17,7 +17,7 @@ describe('an answer', () => {
     expect(statsOf([null])).toEqual({ count: 0, min: null, max: null, avg: null, last: null });
   });
   it('is read as people say it', () => {
-    expect([0, 1234.5678, 0.00042, -5e9, 42, null, 999.96].map((v) => short(v))).toEqual(['0', '1.235 k', '420 µ', '-5 G', '42', '–', '1000']);
+    expect([0, 0.05, 1234.5678, 0.00042, -5e9, 42, null, 999.96].map((v) => short(v))).toEqual(['0', '0.05', '1.235 k', '420 µ', '-5 G', '42', '–', '1000']);
   });
   it('has an address that others understand, too', () => {
     expect(graphUrl('name,a,:eq,:sum', { s: 'e-3h', e: 'now' }, 'png')).toBe('/atlas/api/v1/graph?q=name%2Ca%2C%3Aeq%2C%3Asum&s=e-3h&e=now&format=png');

@@ -72,7 +72,8 @@ export function short(v: number | null, unit = ''): string {
   if (v === null) return '–';
   const longer = unit === 's' ? LONGER.find(([seconds]) => Math.abs(v) >= seconds) : undefined;
   if (longer) return `${Number((v / longer[0]).toPrecision(4))} ${longer[1]}`;
-  const power = v === 0 ? 0 : Math.min(5, Math.max(-4, Math.floor(Math.log10(Math.abs(v)) / 3 + 1e-9)));
+  const isPlain = v === 0 || (unit === '' && Math.abs(v) >= 0.001 && Math.abs(v) < 1); // "50 m" of nothing said is read as metres
+  const power = isPlain ? 0 : Math.min(5, Math.max(-4, Math.floor(Math.log10(Math.abs(v)) / 3 + 1e-9)));
   const said = `${unit === '%' ? '' : PREFIXES[power + 4]!}${unit}`;
   const number = Number((unit === '%' ? v : v / 1000 ** power).toPrecision(4));
   return said === '' || said.startsWith('/') ? `${number}${said}` : `${number} ${said}`;
