@@ -2,42 +2,15 @@
 //
 // actions and alerts: what the service does by itself, what it tells, and what people decide about it.
 #include "app/commands.h"
+#include "app/listing.h"
 #include "insight/insight.h"
 
 #include <stdio.h>
 #include <string.h>
 
-typedef int list_f(struct store_tx *, const struct args *, json_t **ret);
-
-struct listing {
-    const char *name; // in JSON
-    list_f *list;
-    const char *keys[5]; // of a line; NULL behind the last
-};
-
-// {"schema":1,"<name>":[…]}, or a line for each.
-static int list_run(const struct args *args, const struct listing *of)
+static const char *text(const json_t *item, const char *key)
 {
-    AUTO(store_close) struct store *store = NULL;
-    AUTO(store_rollback) struct store_tx *tx = NULL;
-    AUTO(json_free) json_t *items = NULL, *all = NULL;
-    int err = command_look(args, &store);
-    err = err < 0 ? err : store_begin(store, STORE_READ, &tx);
-    err = err < 0 ? err : of->list(tx, args, &items);
-    if (err == 0 && args_has(args, "json")) {
-        err = json_made(json_pack("{s:i, s:O}", "schema", 1, of->name, items), &all);
-        if (err == 0) {
-            return command_print(all);
-        }
-    }
-    for (size_t i = 0; err == 0 && i < json_array_size(items); i++) {
-        const json_t *item = json_array_get(items, i);
-        for (size_t k = 0; k < ARRAY_LEN(of->keys) && of->keys[k]; k++) {
-            printf("%s%-12s", k ? "  " : "", json_str_or(item, of->keys[k], "-"));
-        }
-        printf("\n");
-    }
-    return err < 0 ? command_failed(args, err) : ARGS_DONE;
+    return json_str_or(item, key, "-");
 }
 
 typedef int change_f(struct store_tx *, const struct args *, const char *operand);
@@ -68,11 +41,25 @@ static int actions_list(struct store_tx *tx, const struct args *args, json_t **r
         ret);
 }
 
+static void action_line(const json_t *a, const char *cells[LISTING_COLUMNS],
+                        struct buf *own)
+{
+    (void)own;
+    cells[0] = text(a, "id");
+    cells[1] = text(a, "cluster");
+    cells[2] = text(a, "server");
+    cells[3] = text(a, "state");
+    cells[4] = text(a, "why");
+}
+
 static int actions_list_run(const struct args *args)
 {
-    static const struct listing of = {
-        "actions", actions_list, {"id", "cluster", "server", "state", "why"}};
-    return list_run(args, &of);
+    static const struct listing list = {
+        "actions",
+        {{"ID", 36}, {"CLUSTER", 12}, {"SERVER", 12}, {"STATE", 8}, {"HELD BECAUSE", 0}},
+        actions_list,
+        action_line};
+    return listing_run(args, &list);
 }
 
 static int approve(struct store_tx *tx, const struct args *args, const char *id)
@@ -149,11 +136,25 @@ static int alerts_list(struct store_tx *tx, const struct args *args, json_t **re
                           (int)args_number(args, "limit", 100), ret);
 }
 
+static void alert_line(const json_t *a, const char *cells[LISTING_COLUMNS],
+                       struct buf *own)
+{
+    (void)own;
+    cells[0] = text(a, "id");
+    cells[1] = text(a, "rule");
+    cells[2] = text(a, "state");
+    cells[3] = text(a, "severity");
+    cells[4] = text(a, "summary");
+}
+
 static int alerts_list_run(const struct args *args)
 {
-    static const struct listing of = {
-        "alerts", alerts_list, {"id", "rule", "state", "severity", "summary"}};
-    return list_run(args, &of);
+    static const struct listing list = {
+        "alerts",
+        {{"ID", 36}, {"RULE", 20}, {"STATE", 12}, {"SEVERITY", 8}, {"SUMMARY", 0}},
+        alerts_list,
+        alert_line};
+    return listing_run(args, &list);
 }
 
 static int ack(struct store_tx *tx, const struct args *args, const char *id)

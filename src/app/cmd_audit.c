@@ -2,6 +2,7 @@
 //
 // The audit trail: is it whole, and what does it say.
 #include "app/commands.h"
+#include "app/listing.h"
 #include "insight/insight.h"
 
 #include <stdio.h>
@@ -58,38 +59,37 @@ static int audit_verify_run(const struct args *args)
     return v.broken ? ARGS_FAILED : ARGS_DONE;
 }
 
-static int list(const struct args *args, struct store *store, json_t **ret)
+static int audit_list(struct store_tx *tx, const struct args *args, json_t **ret)
 {
-    AUTO(store_rollback) struct store_tx *tx = NULL;
-    TRY(store_begin(store, STORE_READ, &tx));
     return insight_audit_list(tx, args_text(args, "subject", NULL),
                               args_number(args, "before", 0),
                               (int)args_number(args, "limit", 100), ret);
 }
 
+static void entry_line(const json_t *e, const char *cells[LISTING_COLUMNS],
+                       struct buf *own)
+{
+    buf_printf(own, "%lld", (long long)json_i64_or(e, "seq", 0));
+    cells[0] = own->data ? own->data : "";
+    cells[1] = json_str_or(e, "time", "-");
+    cells[2] = json_str_or(e, "what", "-");
+    cells[3] = json_str_or(e, "subject", "-");
+    cells[4] = json_str_or(e, "actor", "-");
+    cells[5] = json_str_or(e, "rule", "-");
+}
+
 static int audit_list_run(const struct args *args)
 {
-    AUTO(store_close) struct store *store = NULL;
-    AUTO(json_free) json_t *items = NULL, *all = NULL;
-    int err = command_look(args, &store);
-    err = err < 0 ? err : list(args, store, &items);
-    if (err == 0 && args_has(args, "json")) {
-        err = json_made(json_pack("{s:i, s:O}", "schema", 1, "audit", items), &all);
-        if (err == 0) {
-            return command_print(all);
-        }
-    }
-    if (err < 0) {
-        return command_failed(args, err);
-    }
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *e = json_array_get(items, i);
-        printf("%6lld  %s  %-28s %-24s %s%s%s\n", (long long)json_i64_or(e, "seq", 0),
-               json_str_or(e, "time", "-"), json_str_or(e, "what", "-"),
-               json_str_or(e, "subject", "-"), json_str_or(e, "actor", "-"),
-               json_str_or(e, "rule", NULL) ? ", by " : "", json_str_or(e, "rule", ""));
-    }
-    return ARGS_DONE;
+    static const struct listing list = {"audit",
+                                        {{"ENTRY", 6},
+                                         {"TIME", 27},
+                                         {"WHAT", 28},
+                                         {"SUBJECT", 24},
+                                         {"BY", 12},
+                                         {"RULE", 0}},
+                                        audit_list,
+                                        entry_line};
+    return listing_run(args, &list);
 }
 
 static const struct args_option audit_verify_options[] = {

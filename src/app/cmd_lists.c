@@ -2,6 +2,7 @@
 //
 // titles, deliveries, jobs, findings, requests: what is there, for people or as JSON.
 #include "app/commands.h"
+#include "app/listing.h"
 #include "bus/bus.h"
 #include "catalog/catalog.h"
 #include "flow/flow.h"
@@ -9,76 +10,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-typedef int list_f(struct store_tx *, const struct args *, json_t **ret);
-
-enum { COLUMNS_MAX = 8 };
-struct column {
-    const char *head;
-    int width; // 0 for the last, which is as wide as it is
-};
-// What stands in the columns. Texts of its own go to `own`, which outlives the line.
-typedef void line_f(const json_t *item, const char *cells[COLUMNS_MAX], struct buf *own);
-
-struct list {
-    const char *name; // in JSON
-    struct column columns[COLUMNS_MAX];
-    list_f *list;
-    line_f *line;
-};
-
-// Padded by characters, not by bytes.
-static void print_row(const struct column *columns, const char *const *cells)
-{
-    for (size_t i = 0; i < COLUMNS_MAX && columns[i].head; i++) {
-        int wide = 0;
-        for (const char *p = cells[i]; *p; p++) {
-            wide += ((unsigned char)*p & 0xC0) != 0x80;
-        }
-        bool last = i + 1 == COLUMNS_MAX || !columns[i + 1].head;
-        printf("%s%*s", cells[i], last ? 0 : MAX(columns[i].width - wide, 0) + 2, "");
-    }
-    printf("\n");
-}
-
-// The head of the table is for people: a terminal.
-static int print_table(const struct list *of, const json_t *items)
-{
-    const char *cells[COLUMNS_MAX] = {0};
-    if (isatty(STDOUT_FILENO)) {
-        for (size_t i = 0; i < COLUMNS_MAX; i++) {
-            cells[i] = of->columns[i].head;
-        }
-        print_row(of->columns, cells);
-    }
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        AUTO(buf_free) struct buf own = {0};
-        of->line(json_array_get(items, i), cells, &own);
-        TRY(own.err);
-        print_row(of->columns, cells);
-    }
-    return 0;
-}
-
-// {"schema":1,"<name>":[…]}, or a line for each.
-static int list_run(const struct args *args, const struct list *of)
-{
-    AUTO(store_close) struct store *store = NULL;
-    AUTO(store_rollback) struct store_tx *tx = NULL;
-    AUTO(json_free) json_t *items = NULL, *all = NULL;
-    int err = command_look(args, &store);
-    err = err < 0 ? err : store_begin(store, STORE_READ, &tx);
-    err = err < 0 ? err : of->list(tx, args, &items);
-    if (err == 0 && args_has(args, "json")) {
-        err = json_made(json_pack("{s:i, s:O}", "schema", 1, of->name, items), &all);
-        if (err == 0) {
-            return command_print(all);
-        }
-    }
-    err = err < 0 ? err : print_table(of, items);
-    return err < 0 ? command_failed(args, err) : ARGS_DONE;
-}
 
 // What a job or finding is about, in words: "film" and "title" join the item.
 static int name_subject(struct store_tx *tx, json_t *item)
@@ -126,7 +57,8 @@ static int titles_list(struct store_tx *tx, const struct args *args, json_t **re
     return catalog_list(tx, &all, &query, ret);
 }
 
-static void title_line(const json_t *t, const char *cells[COLUMNS_MAX], struct buf *own)
+static void title_line(const json_t *t, const char *cells[LISTING_COLUMNS],
+                       struct buf *own)
 {
     (void)own;
     bool series = strcmp(text(t, "kind"), "series") == 0;
@@ -143,12 +75,12 @@ static void title_line(const json_t *t, const char *cells[COLUMNS_MAX], struct b
 
 static int titles_run(const struct args *args)
 {
-    static const struct list list = {
+    static const struct listing list = {
         "titles",
         {{"ID", 36}, {"KIND", 7}, {"STATE", 11}, {"QUALITY", 7}, {"NAME", 0}},
         titles_list,
         title_line};
-    return list_run(args, &list);
+    return listing_run(args, &list);
 }
 
 // --- deliveries -------------------------------------------------------------------------------------
@@ -160,7 +92,7 @@ static int deliveries_list(struct store_tx *tx, const struct args *args, json_t 
     return ingest_deliveries(tx, &query, ret);
 }
 
-static void delivery_line(const json_t *d, const char *cells[COLUMNS_MAX],
+static void delivery_line(const json_t *d, const char *cells[LISTING_COLUMNS],
                           struct buf *own)
 {
     (void)own;
@@ -173,12 +105,12 @@ static void delivery_line(const json_t *d, const char *cells[COLUMNS_MAX],
 
 static int deliveries_run(const struct args *args)
 {
-    static const struct list list = {
+    static const struct listing list = {
         "deliveries",
         {{"ID", 36}, {"STATE", 9}, {"VERDICT", 7}, {"FILM", 28}, {"TITLE", 0}},
         deliveries_list,
         delivery_line};
-    return list_run(args, &list);
+    return listing_run(args, &list);
 }
 
 // --- jobs -------------------------------------------------------------------------------------------
@@ -216,7 +148,8 @@ static int jobs_list(struct store_tx *tx, const struct args *args, json_t **ret)
     return 0;
 }
 
-static void job_line(const json_t *job, const char *cells[COLUMNS_MAX], struct buf *own)
+static void job_line(const json_t *job, const char *cells[LISTING_COLUMNS],
+                     struct buf *own)
 {
     buf_printf(own, "%3d %%",
                (int)(json_number_value(json_object_get(job, "progress")) * 100));
@@ -228,7 +161,7 @@ static void job_line(const json_t *job, const char *cells[COLUMNS_MAX], struct b
     cells[5] = json_str_or(job, "error", "");
 }
 
-static const struct list jobs = {
+static const struct listing jobs = {
     "jobs",
     {{"ID", 36}, {"STATE", 9}, {"DONE", 5}, {"FILM", 28}, {"TITLE", 28}, {"ERROR", 0}},
     jobs_list,
@@ -261,7 +194,7 @@ static int job_show(const struct args *args)
                    : ARGS_FAILED;
     }
     AUTO(json_free) json_t *alone = json_pack("[O]", job);
-    if (!alone || print_table(&jobs, alone) < 0) {
+    if (!alone || listing_print(&jobs, alone) < 0) {
         return ARGS_FAILED;
     }
     const json_t *steps = json_object_get(job, "steps");
@@ -273,7 +206,7 @@ static int job_show(const struct args *args)
 
 static int jobs_run(const struct args *args)
 {
-    return args_operand_count(args) > 0 ? job_show(args) : list_run(args, &jobs);
+    return args_operand_count(args) > 0 ? job_show(args) : listing_run(args, &jobs);
 }
 
 // --- findings -----------------------------------------------------------------------------------------
@@ -292,7 +225,8 @@ static int findings_list(struct store_tx *tx, const struct args *args, json_t **
 }
 
 // A viewer's words stand behind the place.
-static void finding_line(const json_t *f, const char *cells[COLUMNS_MAX], struct buf *own)
+static void finding_line(const json_t *f, const char *cells[LISTING_COLUMNS],
+                         struct buf *own)
 {
     const char *said = json_str_or(json_object_get(f, "evidence"), "text", NULL);
     command_place(f, own);
@@ -310,17 +244,17 @@ static void finding_line(const json_t *f, const char *cells[COLUMNS_MAX], struct
 
 static int findings_run(const struct args *args)
 {
-    static const struct list list = {"findings",
-                                     {{"ID", 36},
-                                      {"STATE", 6},
-                                      {"SEVERITY", 8},
-                                      {"KIND", 24},
-                                      {"FILM", 24},
-                                      {"TITLE", 24},
-                                      {"PLACE", 0}},
-                                     findings_list,
-                                     finding_line};
-    return list_run(args, &list);
+    static const struct listing list = {"findings",
+                                        {{"ID", 36},
+                                         {"STATE", 6},
+                                         {"SEVERITY", 8},
+                                         {"KIND", 24},
+                                         {"FILM", 24},
+                                         {"TITLE", 24},
+                                         {"PLACE", 0}},
+                                        findings_list,
+                                        finding_line};
+    return listing_run(args, &list);
 }
 
 // --- requests -----------------------------------------------------------------------------------------
@@ -332,7 +266,8 @@ static int requests_list(struct store_tx *tx, const struct args *args, json_t **
     return ingest_requests(tx, &query, ret);
 }
 
-static void request_line(const json_t *r, const char *cells[COLUMNS_MAX], struct buf *own)
+static void request_line(const json_t *r, const char *cells[LISTING_COLUMNS],
+                         struct buf *own)
 {
     size_t count = json_array_size(json_object_get(r, "findings"));
     buf_printf(own, "%zu finding%s", count, count == 1 ? "" : "s");
@@ -344,12 +279,12 @@ static void request_line(const json_t *r, const char *cells[COLUMNS_MAX], struct
 
 static int requests_run(const struct args *args)
 {
-    static const struct list list = {
+    static const struct listing list = {
         "requests",
         {{"ID", 36}, {"STATE", 8}, {"AGAINST", 12}, {"TITLE", 0}},
         requests_list,
         request_line};
-    return list_run(args, &list);
+    return listing_run(args, &list);
 }
 
 static const struct args_option titles_options[] = {

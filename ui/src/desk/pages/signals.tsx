@@ -77,7 +77,7 @@ function Question({ text, onText }: { text: string; onText: (text: string) => vo
   );
 }
 
-// Text that a regular expression is to find as it stands.
+// What means something in an expression or between words is any character there.
 const literal = (text: string): string => text.replace(/[^-A-Za-z0-9_~^]/g, '.');
 
 function NameList({ chosen, onChoose }: { chosen: string | null; onChoose: (name: string) => void }): JSX.Element {

@@ -8,7 +8,7 @@ import { Button, IconButton } from '../../shared/components/base';
 import { dateTime } from '../../shared/format';
 import { navigate, usePlace } from '../../shared/router';
 import { t } from '../text';
-import { isLive, lengthMs, moved, spanMs, spanOf, SPANS, USUAL, wider, type Span } from './span';
+import { isLive, lengthMs, moved, spanMs, SPANS, USUAL, wider, type Span } from './span';
 
 export function useSpan(): [Span, (next: Span) => void] {
   const place = usePlace();
@@ -72,9 +72,7 @@ export function SpanBar({ span, onSpan }: { span: Span; onSpan: (next: Span) => 
   );
 }
 
-// The usual length that is nearest.
+// The shortest usual length that holds it, or nearly.
 function shortest(ms: number): string {
   return SPANS.find((text) => lengthMs(text)! >= ms * 0.9) ?? SPANS[SPANS.length - 1]!;
 }
-
-export { spanOf };
