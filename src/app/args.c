@@ -293,10 +293,12 @@ int args_main(const struct args_command *commands, size_t count, int argc,
         printf("marquee %s\n", MARQUEE_VERSION);
         return ARGS_DONE;
     }
+    // "findings waive" is not "findings" with an operand, whichever stands first in the table.
     int words = 0;
-    for (size_t i = 0; i < count && !args.command; i++) {
-        words = words_of(commands[i].path, argc, argv);
-        args.command = words ? &commands[i] : NULL;
+    for (size_t i = 0; i < count; i++) {
+        int fit = words_of(commands[i].path, argc, argv);
+        args.command = fit > words ? &commands[i] : args.command;
+        words = MAX(fit, words);
     }
     if (!args.command) {
         return group_or_unknown(&args, argc, argv);

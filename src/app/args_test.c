@@ -19,6 +19,11 @@ static int record(const struct args *args)
     return 42;
 }
 
+static int again(const struct args *args)
+{
+    return args_operand_count(args) == 0 ? 43 : 0;
+}
+
 static const struct args_option options[] = {
     {.name = "data", .kind = ARGS_DIR, .value = "DIR", .help = "The data folder"},
     {.name = "ranges",
@@ -46,6 +51,7 @@ static const struct args_command table[] = {
      .options = options,
      .option_count = ARRAY_LEN(options),
      .run = record},
+    {.path = "ingest again", .summary = "Once more", .operands = "", .run = again},
     {.path = "user add",
      .summary = "Adds a person",
      .operands = "NAME",
@@ -72,6 +78,13 @@ static void options_and_operands_mix(void **state)
                      42);
     assert_string_equal(seen, "data=y n=7 waive=2 first=black operands=2 json=1");
     assert_int_equal(CALL("user", "add", "eva"), 42);
+}
+
+static void the_longest_command_is_meant(void **state)
+{
+    (void)state;
+    assert_int_equal(CALL("ingest", "again"), 43);
+    assert_int_equal(CALL("ingest", "another"), 42);
 }
 
 static void bad_usage_is_two(void **state)
@@ -122,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_and_operands_mix),
+        cmocka_unit_test(the_longest_command_is_meant),
         cmocka_unit_test(bad_usage_is_two),
         cmocka_unit_test(every_command_is_in_every_document),
     };
