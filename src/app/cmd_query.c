@@ -4,8 +4,6 @@
 #include "app/commands.h"
 #include "telemetry/telemetry.h"
 
-#include <stdio.h>
-
 #define FILE_MAX ((size_t)64 << 20)
 
 // What a store of minutes, asked now, would be asked.
@@ -58,19 +56,7 @@ static int insight_query_run(const struct args *args)
     if (err < 0) {
         return command_failed(args, err);
     }
-    if (args_has(args, "json")) {
-        return command_print(report);
-    }
-    size_t i;
-    json_t *one, *failed = json_object_get(report, "failed");
-    json_array_foreach(failed, i, one)
-    {
-        printf("%lld: %s\n", (long long)json_i64_or(one, "line", 0),
-               json_str_or(one, "reason", ""));
-    }
-    printf("%lld can be read, %zu cannot\n", (long long)json_i64_or(report, "parsed", 0),
-           json_array_size(failed));
-    return ARGS_DONE;
+    return command_print(report);
 }
 
 static const struct args_option insight_query_options[] = {
@@ -87,6 +73,8 @@ static const struct args_command rows[] = {
      .operands_max = 1,
      COMMAND_OPTIONS(insight_query_options),
      .run = insight_query_run,
-     .about = "A line each: /api/v1/graph?q=… of Atlas. Needs no data."},
+     .about = "A line each: /api/v1/graph?q=… of Atlas. Needs no data. Prints JSON, with "
+              "--json or without:\n"
+              "{\"parsed\":N,\"failed\":[{\"line\",\"reason\"}]}."},
 };
 const struct command_family query_commands = {rows, ARRAY_LEN(rows)};
