@@ -69,11 +69,11 @@ int main(int argc, char **argv)
     if (more) {
         struct insight_points ten = {more, COPIES * t.count, t.dims};
         copy(&t, 100, 0, more);
-        double beside = least_ms(&ten, eps, (size_t)min_points, 2, &clusters);
+        double beside = least_ms(&ten, eps, (size_t)min_points, rounds, &clusters);
         printf("ten times the points, as dense %.1f ms: ratio %.2f (limit 12)\n", beside,
                beside / one);
         copy(&t, 0, eps / 4, more);
-        double dense = least_ms(&ten, eps, (size_t)min_points, 2, &clusters);
+        double dense = least_ms(&ten, eps, (size_t)min_points, rounds, &clusters);
         printf(
             "ten times the points, ten times as dense %.1f ms: ratio %.2f (limit 12)\n",
             dense, dense / one);

@@ -27,6 +27,10 @@
 #define MANY      64 // points a cell, in the mean
 #define AHEAD     24 // points that are fetched before their turn
 
+#define DIGIT_BITS 11
+#define DIGIT_MASK ((1 << DIGIT_BITS) - 1)
+#define DIGITS     ((64 + DIGIT_BITS - 1) / DIGIT_BITS)
+
 struct row {
     int offset[DENSITY_GRID_MAX_DIMS]; // of y and z; x is a run
     uint64_t low, high;                // added to a key: the run's ends, both included
@@ -50,9 +54,11 @@ struct grid {
     struct density_sets sets;
 };
 
-struct sorted {
-    uint64_t key;
-    uint32_t point;
+// Points to be sorted: key << point_bits | point, so that one costs eight bytes.
+struct sorting {
+    uint64_t *list, *spare;
+    unsigned point_bits;
+    uint32_t (*counts)[1 << DIGIT_BITS]; // of each digit's values
 };
 
 // Where each row's run begins, for the cell that is visited.
@@ -88,6 +94,17 @@ static double cells_per_unit(const struct density_job *job, unsigned reach)
     return 1 / side;
 }
 
+static unsigned bits_of(uint64_t most)
+{
+    return 64 - (unsigned)__builtin_clzll(most);
+}
+
+// The largest coordinate in a field of keys.
+static uint64_t side_of(double cells, unsigned reach)
+{
+    return (uint64_t)cells + 1 + (uint64_t)2 * reach;
+}
+
 bool density_grid_fits(struct density_job *job)
 {
     // Far from where squares or quotients would be lost.
@@ -96,13 +113,15 @@ bool density_grid_fits(struct density_job *job)
         return false;
     }
     measure(job);
+    unsigned bits = bits_of(job->points->count);
     for (size_t d = 0; d < job->points->dims; d++) {
-        double width = job->highs[d] - job->lows[d];
-        if (!(width * cells_per_unit(job, MAX_REACH) < MAX_SIDE - 2 * OFFSETS)) {
+        double side = (job->highs[d] - job->lows[d]) * cells_per_unit(job, MAX_REACH);
+        if (!(side < MAX_SIDE - 2 * OFFSETS)) {
             return false;
         }
+        bits += bits_of(side_of(side, MAX_REACH));
     }
-    return true;
+    return bits <= 64; // a point and its key are sorted as one number
 }
 
 static int by_nearness(const void *a, const void *b)
@@ -120,10 +139,9 @@ static void lay(struct grid *g, unsigned reach)
     g->row_count = 0;
     for (size_t d = 0; d < g->dims; d++) {
         g->origin[d] = g->job->lows[d];
-        uint64_t side = (uint64_t)((g->job->highs[d] - g->origin[d]) * g->per_unit) + 1 +
-                        (uint64_t)2 * reach;
         g->shift[d] = g->bits;
-        g->bits += 64 - (unsigned)__builtin_clzll(side);
+        g->bits +=
+            bits_of(side_of((g->job->highs[d] - g->origin[d]) * g->per_unit, reach));
     }
     int reach_y = g->dims > 1 ? (int)reach : 0, reach_z = g->dims > 2 ? (int)reach : 0;
     for (int z = -reach_z; z <= reach_z; z++) {
@@ -136,33 +154,6 @@ static void lay(struct grid *g, unsigned reach)
     qsort(g->rows, g->row_count, sizeof *g->rows, by_nearness);
 }
 
-// A digit at a time, the least first; *list and *spare change places.
-static void radix_sort(struct sorted **list, struct sorted **spare, size_t n,
-                       unsigned bits, uint32_t *counts)
-{
-    unsigned passes = (bits + 10) / 11, digit = passes ? (bits + passes - 1) / passes : 0;
-    for (unsigned pass = 0; pass < passes; pass++) {
-        unsigned shift = pass * digit;
-        uint64_t low = ((uint64_t)1 << digit) - 1;
-        memset(counts, 0, sizeof *counts << digit);
-        for (size_t i = 0; i < n; i++) {
-            counts[(*list)[i].key >> shift & low]++;
-        }
-        uint32_t sum = 0;
-        for (size_t i = 0; i <= low; i++) {
-            uint32_t here = counts[i];
-            counts[i] = sum;
-            sum += here;
-        }
-        for (size_t i = 0; i < n; i++) {
-            (*spare)[counts[(*list)[i].key >> shift & low]++] = (*list)[i];
-        }
-        struct sorted *swap = *list;
-        *list = *spare;
-        *spare = swap;
-    }
-}
-
 static uint64_t key_of(const struct grid *g, const double *point)
 {
     uint64_t key = 0;
@@ -173,74 +164,104 @@ static uint64_t key_of(const struct grid *g, const double *point)
     return key;
 }
 
-static void count_cells(struct grid *g, const struct sorted *sorted)
+static void count_cells(struct grid *g, const struct sorting *s)
 {
-    g->cells = 0;
-    for (size_t i = 0; i < g->n; i++) {
-        g->cells += i == 0 || sorted[i].key != sorted[i - 1].key;
+    g->cells = 1;
+    for (size_t i = 1; i < g->n; i++) {
+        g->cells += s->list[i] >> s->point_bits != s->list[i - 1] >> s->point_bits;
     }
 }
 
-static int fill_positions(struct grid *g, const struct sorted *sorted)
+// The order takes the memory of the list that is spare.
+static int fill_positions(struct grid *g, struct sorting *s)
 {
     const struct insight_points *p = g->job->points;
+    uint64_t point_mask = ((uint64_t)1 << s->point_bits) - 1;
     g->values = malloc((g->n * g->dims + NEAR_SLACK) * sizeof *g->values);
-    g->order = malloc(g->n * sizeof *g->order);
     g->keys = malloc((g->cells + 1) * sizeof *g->keys);
-    g->leaves = calloc(g->cells + 1, sizeof *g->leaves);
-    FAIL_IF(!g->values || !g->order || !g->keys || !g->leaves, ERR_NOMEM, "cells");
+    g->leaves = malloc((g->cells + 1) * sizeof *g->leaves);
+    FAIL_IF(!g->values || !g->keys || !g->leaves, ERR_NOMEM, "cells");
+    g->order = (void *)TAKE(s->spare);
     struct density_leaf *leaf = g->leaves - 1;
+    uint64_t leaf_key = 0;
     for (size_t i = 0; i < g->n; i++) {
-        if (i == 0 || sorted[i].key != sorted[i - 1].key) {
-            leaf++;
-            leaf->start = (uint32_t)i;
-            leaf->block = (struct near_block){g->values + i, g->n, g->dims};
-            g->keys[leaf - g->leaves] = sorted[i].key;
+        uint64_t key = s->list[i] >> s->point_bits;
+        if (i == 0 || key != leaf_key) {
+            leaf_key = g->keys[++leaf - g->leaves] = key;
+            *leaf = (struct density_leaf){.start = (uint32_t)i};
         }
         leaf->count++;
-        g->order[i] = sorted[i].point;
+        g->order[i] = (uint32_t)(s->list[i] & point_mask);
         if (i + AHEAD < g->n) { // points lie anywhere
-            __builtin_prefetch(p->values + (size_t)sorted[i + AHEAD].point * g->dims);
+            const double *ahead = p->values + (s->list[i + AHEAD] & point_mask) * g->dims;
+            __builtin_prefetch(ahead);
+            __builtin_prefetch(ahead + g->dims - 1);
         }
-        const double *point = p->values + (size_t)sorted[i].point * g->dims;
+        const double *point = p->values + (size_t)g->order[i] * g->dims;
         for (size_t d = 0; d < g->dims; d++) {
             g->values[d * g->n + i] = point[d];
         }
     }
     memset(g->values + g->n * g->dims, 0, NEAR_SLACK * sizeof *g->values);
     g->keys[g->cells] = UINT64_MAX;
-    g->leaves[g->cells].start = (uint32_t)g->n;
+    g->leaves[g->cells] = (struct density_leaf){.start = (uint32_t)g->n};
     g->block = (struct near_block){g->values, g->n, g->dims};
-    return density_sets_new(&g->sets, g->job, g->order);
+    return density_sets_new(&g->sets, g->job,
+                            &(struct density_points){g->order, g->values, g->n});
 }
 
-static void sort_points(struct grid *g, struct sorted **list, struct sorted **spare,
-                        uint32_t *counts)
+// A digit at a time, the least first. The digits were counted while the keys were made.
+static void radix_sort(struct sorting *s, size_t n, unsigned digits)
 {
-    for (size_t i = 0; i < g->n; i++) {
-        (*list)[i] =
-            (struct sorted){key_of(g, g->job->points->values + i * g->dims), (uint32_t)i};
+    for (unsigned digit = 0; digit < digits; digit++) {
+        unsigned shift = s->point_bits + digit * DIGIT_BITS;
+        uint32_t *at = s->counts[digit], sum = 0;
+        for (size_t i = 0; i <= DIGIT_MASK; i++) {
+            uint32_t here = at[i];
+            at[i] = sum;
+            sum += here;
+        }
+        for (size_t i = 0; i < n; i++) {
+            s->spare[at[s->list[i] >> shift & DIGIT_MASK]++] = s->list[i];
+        }
+        uint64_t *swap = s->list;
+        s->list = s->spare;
+        s->spare = swap;
     }
-    radix_sort(list, spare, g->n, g->bits, counts);
-    count_cells(g, *list);
+}
+
+static void sort_points(struct grid *g, struct sorting *s)
+{
+    unsigned digits = (g->bits + DIGIT_BITS - 1) / DIGIT_BITS;
+    memset(s->counts, 0, digits * sizeof *s->counts);
+    for (size_t i = 0; i < g->n; i++) {
+        uint64_t key = key_of(g, g->job->points->values + i * g->dims);
+        s->list[i] = key << s->point_bits | i;
+        for (unsigned digit = 0; digit < digits; digit++) {
+            s->counts[digit][key >> digit * DIGIT_BITS & DIGIT_MASK]++;
+        }
+    }
+    radix_sort(s, g->n, digits);
+    count_cells(g, s);
 }
 
 static int make_cells(struct grid *g)
 {
-    struct sorted *list = malloc(g->n * sizeof *list),
-                  *spare = malloc(g->n * sizeof *spare);
-    uint32_t *counts = malloc(sizeof *counts << 11);
-    int err = list && spare && counts ? 0 : err_fail(ERR_NOMEM, "points");
+    struct sorting s = {.list = malloc(g->n * sizeof *s.list),
+                        .spare = malloc(g->n * sizeof *s.spare),
+                        .point_bits = bits_of(g->n),
+                        .counts = malloc(DIGITS * sizeof *s.counts)};
+    int err = s.list && s.spare && s.counts ? 0 : err_fail(ERR_NOMEM, "points");
     if (err == 0) {
         lay(g, 1);
-        sort_points(g, &list, &spare, counts);
+        sort_points(g, &s);
         if (g->n / g->cells > MANY) {
             lay(g, 2);
-            sort_points(g, &list, &spare, counts);
+            sort_points(g, &s);
         }
-        err = fill_positions(g, list);
+        err = fill_positions(g, &s);
     }
-    free(list), free(spare), free(counts);
+    free(s.list), free(s.spare), free(s.counts);
     return err;
 }
 
@@ -313,7 +334,7 @@ static bool is_core(const struct grid *g, const struct near_range *runs,
     struct near_range near[MAX_ROWS + 1];
     double point[DENSITY_GRID_MAX_DIMS];
     size_t count = near_rows(g, leaf->start + i, runs, near);
-    density_take(leaf, i, point);
+    density_take(&g->sets, leaf, i, point);
     struct near_query query = {point, g->job->limit};
     return g->job->kernels->count(&g->block, &query, near, count, g->job->min_points) >=
            g->job->min_points;
@@ -370,15 +391,35 @@ static void link_cores(struct grid *g)
     }
 }
 
+// As density_least_label for all cells of a short run at once. Who is no core point has no number.
+static int32_t least_label(const struct grid *g, const double *point,
+                           struct near_range run, int32_t best)
+{
+    struct near_query query = {point, g->job->limit};
+    uint64_t bits = g->job->kernels->mask(&g->block, &query, run);
+    for (; bits; bits &= bits - 1) {
+        uint32_t set = g->sets.parents[run.start + (uint32_t)__builtin_ctzll(bits)];
+        int32_t label = g->sets.numbers[set];
+        best = label >= 0 ? MIN(best, label) : best;
+    }
+    return best;
+}
+
 static int32_t border_label(const struct grid *g, const struct near_range *runs,
                             const struct density_leaf *leaf, size_t i)
 {
     struct near_range near[MAX_ROWS + 1];
     double point[DENSITY_GRID_MAX_DIMS];
     size_t count = near_rows(g, leaf->start + i, runs, near);
-    density_take(leaf, i, point);
+    density_take(&g->sets, leaf, i, point);
     int32_t best = INT32_MAX;
     for (size_t r = 0; r < count; r++) {
+        struct near_range run = {g->leaves[near[r].start].start,
+                                 g->leaves[near[r].end].start};
+        if (run.end - run.start <= 64) {
+            best = least_label(g, point, run, best);
+            continue;
+        }
         for (size_t cell = near[r].start; cell < near[r].end; cell++) {
             best = density_least_label(&g->sets, &g->leaves[cell], point, best);
         }

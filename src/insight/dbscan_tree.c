@@ -195,10 +195,8 @@ static int build(struct tree *t, size_t start, size_t end)
     if (end - start <= LEAF_POINTS || box[widest] >= box[t->dims + widest]) {
         t->nodes.data[at].leaf = (uint32_t)t->leaves.len;
         return vec_push(&t->leaves,
-                        (struct density_leaf){
-                            .block = {t->values + start * t->dims, end - start, t->dims},
-                            .start = (uint32_t)start,
-                            .count = (uint32_t)(end - start)});
+                        (struct density_leaf){.start = (uint32_t)start,
+                                              .count = (uint32_t)(end - start)});
     }
     size_t middle = part(t, start, end, box, widest);
     TRY(build(t, start, middle));
@@ -230,7 +228,8 @@ static int make(struct tree *t)
         t->order[i] = (uint32_t)i;
     }
     TRY(build(t, 0, t->n));
-    return density_sets_new(&t->sets, t->job, t->order);
+    return density_sets_new(&t->sets, t->job,
+                            &(struct density_points){t->order, t->values, 0});
 }
 
 // --- near leaves ---------------------------------------------------------------------------------
@@ -329,7 +328,8 @@ static size_t count_near(const struct tree *t, const struct density_leaf *leaf,
     // A leaf of more points than any is one place, many times.
     struct near_query query = {point, t->job->limit};
     struct near_range all = {0, leaf->count > LEAF_POINTS ? 1 : leaf->count};
-    size_t found = t->job->kernels->count(&leaf->block, &query, &all, 1, enough);
+    struct near_block block = density_block(&t->sets, leaf);
+    size_t found = t->job->kernels->count(&block, &query, &all, 1, enough);
     return leaf->count > LEAF_POINTS ? found * leaf->count : found;
 }
 

@@ -11,13 +11,13 @@
 #define AHEAD 24 // points that are fetched before their turn: they lie anywhere
 
 int density_sets_new(struct density_sets *ret, const struct density_job *job,
-                     const uint32_t *order)
+                     const struct density_points *points)
 {
     size_t n = job->points->count;
     *ret = (struct density_sets){.job = job,
+                                 .points = *points,
                                  .parents = malloc(n * sizeof *ret->parents),
                                  .numbers = malloc(n * sizeof *ret->numbers),
-                                 .order = order,
                                  .point = malloc(job->points->dims * sizeof(double))};
     FAIL_IF(!ret->parents || !ret->numbers || !ret->point, ERR_NOMEM, "sets");
     for (size_t i = 0; i < n; i++) {
@@ -49,10 +49,12 @@ static uint32_t join(uint32_t *parents, uint32_t a, uint32_t b)
     return least;
 }
 
-void density_take(const struct density_leaf *leaf, size_t i, double *ret)
+void density_take(const struct density_sets *s, const struct density_leaf *leaf, size_t i,
+                  double *ret)
 {
-    for (size_t d = 0; d < leaf->block.dims; d++) {
-        ret[d] = leaf->block.values[d * leaf->block.stride + i];
+    struct near_block block = density_block(s, leaf);
+    for (size_t d = 0; d < block.dims; d++) {
+        ret[d] = block.values[d * block.stride + i];
     }
 }
 
@@ -84,10 +86,11 @@ static uint32_t link_point(struct density_sets *s, uint32_t position,
                            const struct density_leaf *leaf)
 {
     struct near_query query = {s->point, s->job->limit};
+    struct near_block block = density_block(s, leaf);
     uint32_t root = root_of(s->parents, position), joined = 0;
     for (uint32_t from = 0; from < leaf->cores; from += 64) {
         struct near_range range = {from, MIN(from + 64, leaf->cores)};
-        uint64_t bits = s->job->kernels->mask(&leaf->block, &query, range);
+        uint64_t bits = s->job->kernels->mask(&block, &query, range);
         for (; bits; bits &= bits - 1) {
             uint32_t other = leaf->start + from + (uint32_t)__builtin_ctzll(bits);
             if (s->parents[other] != root && root_of(s->parents, other) != root) {
@@ -104,7 +107,7 @@ void density_link_within(struct density_sets *s, struct density_leaf *leaf)
     // All are sets of their own at first: one less joins make them one.
     uint32_t joined = 0;
     for (uint32_t i = 0; i < leaf->cores && joined + 1 < leaf->cores; i++) {
-        density_take(leaf, i, s->point);
+        density_take(s, leaf, i, s->point);
         joined += link_point(s, leaf->start + i, leaf);
     }
     leaf->is_whole = joined + 1 == leaf->cores;
@@ -118,9 +121,10 @@ static void link_whole(struct density_sets *s, const struct density_leaf *a,
                               *many = few == a ? b : a;
     struct near_query query = {s->point, s->job->limit};
     struct near_range all = {0, many->cores};
+    struct near_block block = density_block(s, many);
     for (uint32_t i = 0; i < few->cores; i++) {
-        density_take(few, i, s->point);
-        if (s->job->kernels->count(&many->block, &query, &all, 1, 1)) {
+        density_take(s, few, i, s->point);
+        if (s->job->kernels->count(&block, &query, &all, 1, 1)) {
             join(s->parents, a->start, b->start);
             return;
         }
@@ -142,7 +146,7 @@ void density_link(struct density_sets *s, struct density_leaf *a, struct density
     for (uint32_t i = 0; i < a->cores; i++) {
         if (!b_whole ||
             root_of(s->parents, a->start + i) != root_of(s->parents, b->start)) {
-            density_take(a, i, s->point);
+            density_take(s, a, i, s->point);
             link_point(s, a->start + i, b);
         }
     }
@@ -155,12 +159,12 @@ void density_label_cores(struct density_sets *s, const struct density_leaf *leav
     for (size_t k = 0; k < count; k++) {
         for (uint32_t i = leaves[k].start; i < leaves[k].start + leaves[k].cores; i++) {
             if (i + AHEAD < n) {
-                __builtin_prefetch(&ret->labels[s->order[i + AHEAD]], 1);
-                __builtin_prefetch(&ret->core[s->order[i + AHEAD]], 1);
+                __builtin_prefetch(&ret->labels[s->points.order[i + AHEAD]], 1);
+                __builtin_prefetch(&ret->core[s->points.order[i + AHEAD]], 1);
             }
             s->parents[i] = root_of(s->parents, i);
-            ret->core[s->order[i]] = true;
-            ret->labels[s->order[i]] = (int32_t)s->parents[i];
+            ret->core[s->points.order[i]] = true;
+            ret->labels[s->points.order[i]] = (int32_t)s->parents[i];
         }
     }
     for (size_t i = 0; i < n; i++) {
@@ -184,9 +188,10 @@ int32_t density_least_label(const struct density_sets *s, const struct density_l
         return best;
     }
     struct near_query query = {point, s->job->limit};
+    struct near_block block = density_block(s, leaf);
     for (uint32_t from = 0; from < leaf->cores; from += 64) {
         struct near_range range = {from, MIN(from + 64, leaf->cores)};
-        uint64_t bits = s->job->kernels->mask(&leaf->block, &query, range);
+        uint64_t bits = s->job->kernels->mask(&block, &query, range);
         for (; bits; bits &= bits - 1) {
             uint32_t i = leaf->start + from + (uint32_t)__builtin_ctzll(bits);
             best = MIN(best, s->numbers[s->parents[i]]);

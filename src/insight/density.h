@@ -29,24 +29,40 @@ int density_tree(const struct density_job *, struct insight_clusters *ret);
 // Points that lie together in one block, the core points in front once they are known. Positions count the points of
 // all leaves in their order.
 struct density_leaf {
-    struct near_block block;
     uint32_t start, count, cores;
     bool is_whole; // its core points are of one set, as they then stay
 };
 
+struct density_points {
+    const uint32_t *order; // by position: which point it is
+    const double *values;  // by position: a block of all points, or one of each leaf
+    size_t stride;         // of the block of all; 0: each leaf has its own
+};
+
 struct density_sets {
     const struct density_job *job;
-    uint32_t *parents;     // by position
-    int32_t *numbers;      // by set: its cluster
-    const uint32_t *order; // by position: which point it is
-    double *point;         // room for one
+    struct density_points points;
+    uint32_t *parents; // by position
+    int32_t *numbers;  // by set: its cluster
+    double *point;     // room for one
 };
 int density_sets_new(struct density_sets *ret, const struct density_job *,
-                     const uint32_t *order);
+                     const struct density_points *);
 void density_sets_free(struct density_sets *);
 
 // Point i of the leaf's block.
-void density_take(const struct density_leaf *, size_t i, double *ret);
+void density_take(const struct density_sets *, const struct density_leaf *, size_t i,
+                  double *ret);
+// Here, for the loops over leaves ask it.
+static inline struct near_block density_block(const struct density_sets *s,
+                                              const struct density_leaf *leaf)
+{
+    size_t stride = s->points.stride, dims = s->job->points->dims;
+    return stride ? (struct near_block){s->points.values + leaf->start, stride, dims}
+                  : (struct near_block){s->points.values + leaf->start * dims,
+                                        leaf->count, dims};
+}
+
 // All core points of one set. Known of itself where the leaf is small enough.
 void density_make_whole(struct density_sets *, struct density_leaf *);
 // Joins core points of one leaf that are near each other. The leaf was joined to nothing before.
