@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The store of series beside VictoriaMetrics, on the same text: bytes and CPU a sample, time of a sum by.
+# The store of series beside VictoriaMetrics, on the same text: bytes and CPU a sample, time of a sum by, and whether
+# what is read back is what was sent.
 #   bench/series.sh BUILD_DIR [mixed | nab NAB_DIR]
 # victoria-metrics is Debian's package; it is started on a port of its own and stopped again.
 set -euo pipefail
@@ -52,6 +53,8 @@ for _ in $(seq 15); do
   curl -sf -o "$dir/answer" -w '%{time_total}\n' --get "$url/api/v1/query_range" --data-urlencode 'query=sum({app="edge"}) by (dc)' \
     -d "start=$((first / 1000))" -d "end=$((last / 1000))" -d step=60s -d nocache=1
 done | sort -n | awk '{ t[NR] = $1 * 1000 } END { printf "sum by: median %.2f ms, least %.2f ms\n", t[int((NR + 1) / 2)], t[1] }'
+curl -sf -o "$dir/export" --get "$url/api/v1/export" --data-urlencode 'match[]={app="edge"}'
+node "$(dirname "$0")/series_loss.mjs" "$dir/text" "$dir/export"
 kill -TERM "$server"; wait "$server" || true; server=
 data=$(du -sb "$dir/vm/data" | cut -f1) index=$(du -sb "$dir/vm/indexdb" | cut -f1)
 awk "BEGIN { printf \"disk %.4f bytes a sample, and %.4f of index\n\", $data / $samples, $index / $samples }"

@@ -2,7 +2,7 @@
 //
 // series_bench mixed [SERIES [STEPS]]     writes the mixed set, as text exposition with times
 // series_bench files CSV…                 writes columns of numbers, one file a series, a value a step
-// series_bench load FILE DIR [STEP_MS]    appends such a text to a new store in DIR, and asks it
+// series_bench load FILE DIR [STEP_MS [BITS]]  appends such a text to a new store in DIR, and asks it
 // series_bench many COUNT DIR             makes so many series of five tags, with a value each: what they cost
 //
 // The mixed set has seven shapes in equal parts: constants, counters with jitter, gauges of two decimals,
@@ -248,6 +248,54 @@ static int append_all(struct load *l, size_t *ret_refused)
     return 0;
 }
 
+// --- read back ------------------------------------------------------------------------------------------
+
+// Of moment and bits, however they are ordered: a sum.
+static uint64_t mark_of(int64_t at_ms, double v)
+{
+    uint64_t bits;
+    v += 0.0;
+    memcpy(&bits, &v, sizeof bits);
+    bits ^= (uint64_t)at_ms * UINT64_C(0x9e3779b97f4a7c15);
+    bits = (bits ^ bits >> 32) * UINT64_C(0xd6e8feb86659fd93);
+    return bits ^ bits >> 32;
+}
+
+struct marks {
+    const struct telemetry_span *span;
+    uint64_t sum;
+};
+
+static int add_marks(void *user, const struct telemetry_view *v)
+{
+    struct marks *m = user;
+    for (size_t i = 0; i < m->span->count; i++) {
+        if (!isnan(v->values[i])) {
+            m->sum +=
+                mark_of(m->span->start_ms + (int64_t)i * m->span->step_ms, v->values[i]);
+        }
+    }
+    return 0;
+}
+
+// Whether the store has what it was given, to the last bit.
+static int read_back(struct load *l, int64_t step_ms)
+{
+    const struct telemetry_span span = {
+        .start_ms = l->first_ms,
+        .step_ms = step_ms,
+        .count = (size_t)((l->last_ms - l->first_ms) / step_ms) + 1};
+    struct marks m = {.span = &span};
+    uint64_t want = 0;
+    vec_for_each (s, &l->samples) {
+        want += mark_of(s->at_ms, s->value);
+    }
+    TRY(telemetry_scan(l->store, NULL, &span, add_marks, &m));
+    printf("read back: %s\n",
+           m.sum == want ? "every value, to its last bit" : "not the same");
+    return 0;
+}
+
 static int by_float(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -283,17 +331,21 @@ static int measure(struct load *l, int64_t step_ms)
            (double)s.disk_bytes / n);
     printf("sum by: median %.2f ms, least %.2f ms\n", times[ARRAY_LEN(times) / 2],
            times[0]);
-    return 0;
+    return read_back(l, step_ms);
 }
 
-static int load(const char *path, const char *dir, int64_t step_ms)
+static int load(const char *path, const char *dir, int64_t step_ms, int64_t bits)
 {
     AUTO(buf_free) struct buf text = {0};
     struct load l = {.last_ms = BASE_MS};
     const struct telemetry_tier tiers[] = {{STEP_MS, STEP_MS * 1000000}};
     TRY(fs_read_file(path, (size_t)8 << 30, &text));
-    const struct telemetry_config c = {
-        .dir = dir, .tiers = tiers, .tier_count = 1, .now_ms = load_now, .user = &l};
+    const struct telemetry_config c = {.dir = dir,
+                                       .tiers = tiers,
+                                       .tier_count = 1,
+                                       .precision_bits = (unsigned)bits,
+                                       .now_ms = load_now,
+                                       .user = &l};
     TRY(telemetry_open(&l.store, &c));
     int err = parse(&l, buf_view(&text));
     buf_free(&text);
@@ -365,7 +417,7 @@ static int many(int64_t count, const char *dir)
 
 int main(int argc, char **argv)
 {
-    int64_t series = 10000, steps = 480, step_ms = STEP_MS;
+    int64_t series = 10000, steps = 480, step_ms = STEP_MS, bits = 0;
     int err = ERR_INVALID;
     if (argc >= 2 && strcmp(argv[1], "mixed") == 0) {
         err = argc > 2 ? str_to_i64(str_of(argv[2]), 1, 100000000, &series) : 0;
@@ -376,7 +428,8 @@ int main(int argc, char **argv)
         err = write_files(argv + 2, argc - 2);
     } else if (argc >= 4 && strcmp(argv[1], "load") == 0) {
         err = argc > 4 ? str_to_i64(str_of(argv[4]), STEP_MS, 86400000, &step_ms) : 0;
-        err = err == 0 ? load(argv[2], argv[3], step_ms) : err;
+        err = err == 0 && argc > 5 ? str_to_i64(str_of(argv[5]), 16, 53, &bits) : err;
+        err = err == 0 ? load(argv[2], argv[3], step_ms, bits) : err;
     }
     if (argc >= 4 && strcmp(argv[1], "many") == 0) {
         err = str_to_i64(str_of(argv[2]), 1, 10000000, &series);

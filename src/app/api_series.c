@@ -5,6 +5,7 @@
 #include "app/api.h"
 
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 
 #define BODY_MAX (16 << 20)
@@ -22,22 +23,24 @@ int api_series_open(struct http_request *req, void *user, int *ret_fd,
     return 0;
 }
 
-static void unmap(struct str *bytes)
+// A body as it came, and its text: the same, or what was packed in it.
+struct body {
+    struct str mapped, text;
+    struct buf plain;
+    bool gzip;
+};
+
+static void body_free(struct body *b)
 {
-    if (bytes->len) {
-        munmap((void *)bytes->data, bytes->len);
+    buf_free(&b->plain);
+    if (b->mapped.len) {
+        munmap((void *)b->mapped.data, b->mapped.len);
     }
 }
 
-// The whole body, to be unmapped. ERR_UNSUPPORTED: it is packed otherwise than by `coding` (NULL: at all).
-static int map_body(struct http_request *req, const char *coding, struct str *ret)
+static int map_body(struct http_request *req, struct str *ret)
 {
-    const char *packed = http_request_header(req, "Content-Encoding");
-    FAIL_IF(packed && strcmp(packed, "identity") != 0 &&
-                (!coding || strcmp(packed, coding) != 0),
-            ERR_UNSUPPORTED, "Content-Encoding %.40s is not read here", packed);
     int64_t bytes = http_request_body_bytes(req);
-    *ret = STR("");
     if (bytes > 0) {
         void *at = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE,
                         http_request_body_fd(req), 0);
@@ -45,6 +48,27 @@ static int map_body(struct http_request *req, const char *coding, struct str *re
             return err_fail_errno("a body of %lld bytes", (long long)bytes);
         }
         *ret = (struct str){at, (size_t)bytes};
+    }
+    return 0;
+}
+
+// ERR_UNSUPPORTED: it is packed otherwise than by gzip or `coding`, which the reader of the text unpacks (NULL: none).
+static int read_body(struct http_request *req, struct telemetry_intake *in,
+                     const char *coding, struct body *ret)
+{
+    const char *packed = http_request_header(req, "Content-Encoding");
+    bool plain = !packed || strcasecmp(packed, "identity") == 0 ||
+                 (coding && strcasecmp(packed, coding) == 0);
+    ret->gzip =
+        packed && (strcasecmp(packed, "gzip") == 0 || strcasecmp(packed, "x-gzip") == 0);
+    FAIL_IF(!plain && !ret->gzip, ERR_UNSUPPORTED,
+            "Content-Encoding %.40s is not read here", packed);
+    ret->mapped = STR("");
+    TRY(map_body(req, &ret->mapped));
+    ret->text = ret->mapped;
+    if (ret->gzip) {
+        TRY(telemetry_unpack_gzip(in, ret->mapped, &ret->plain));
+        ret->text = buf_view(&ret->plain);
     }
     return 0;
 }
@@ -81,12 +105,12 @@ static int refuse_atlas(struct http_response *res, const char *why)
 int api_series_publish(struct http_request *req, struct http_response *res, void *user)
 {
     struct telemetry_intake *intake = NULL;
-    AUTO(unmap) struct str text = {0};
+    AUTO(body_free) struct body text = {0};
     AUTO(json_free) json_t *body = NULL;
     struct telemetry_taken taken = {0};
     TRY(intake_of(user, &intake));
-    TRY(map_body(req, NULL, &text));
-    int err = json_parse(&body, text, BODY_MAX);
+    int err = read_body(req, intake, NULL, &text);
+    err = err < 0 ? err : json_parse(&body, text.text, BODY_MAX);
     err = err < 0 ? err : telemetry_take_publish(intake, body, &taken);
     if (err == ERR_INVALID || err == ERR_LIMIT) {
         return refuse_atlas(res, err_reason());
@@ -111,14 +135,15 @@ static int answer_prometheus(struct http_response *res,
 int api_series_write(struct http_request *req, struct http_response *res, void *user)
 {
     struct telemetry_intake *intake = NULL;
-    AUTO(unmap) struct str body = {0};
+    AUTO(body_free) struct body body = {0};
     struct telemetry_taken taken;
     const char *type = http_request_header(req, "Content-Type");
     FAIL_IF(type && strstr(type, "io.prometheus.write.v2"), ERR_UNSUPPORTED,
             "remote write 1.0 is spoken here"); // senders of 2.0 then fall back to it
     TRY(intake_of(user, &intake));
-    TRY(map_body(req, "snappy", &body));
-    TRY(telemetry_take_remote_write(intake, body, &taken));
+    TRY(read_body(req, intake, "snappy", &body));
+    TRY(body.gzip ? telemetry_take_write_request(intake, body.text, &taken)
+                  : telemetry_take_remote_write(intake, body.text, &taken));
     return answer_prometheus(res, &taken);
 }
 
@@ -126,12 +151,12 @@ int api_series_write(struct http_request *req, struct http_response *res, void *
 int api_series_otlp(struct http_request *req, struct http_response *res, void *user)
 {
     struct telemetry_intake *intake = NULL;
-    AUTO(unmap) struct str body = {0};
+    AUTO(body_free) struct body body = {0};
     AUTO(buf_free) struct buf answer = {0};
     struct telemetry_taken taken;
     TRY(intake_of(user, &intake));
-    TRY(map_body(req, NULL, &body));
-    TRY(telemetry_take_otlp(intake, body, &taken));
+    TRY(read_body(req, intake, NULL, &body));
+    TRY(telemetry_take_otlp(intake, body.text, &taken));
     if (taken.dropped) {
         TRY(telemetry_otlp_partial(&taken, &answer));
     }
@@ -142,11 +167,12 @@ int api_series_otlp(struct http_request *req, struct http_response *res, void *u
 int api_series_exposition(struct http_request *req, struct http_response *res, void *user)
 {
     struct telemetry_intake *intake = NULL;
-    AUTO(unmap) struct str body = {0};
+    AUTO(body_free) struct body body = {0};
     struct telemetry_taken taken;
     TRY(intake_of(user, &intake));
-    TRY(map_body(req, NULL, &body));
-    TRY(telemetry_take_exposition(intake, body, NULL, clock_wall_us() / 1000, &taken));
+    TRY(read_body(req, intake, NULL, &body));
+    TRY(telemetry_take_exposition(intake, body.text, NULL, clock_wall_us() / 1000,
+                                  &taken));
     return answer_prometheus(res, &taken);
 }
 

@@ -116,8 +116,12 @@ static void publish_answers_as_atlas_does(void **state)
         assert_string_equal(json_str_or(a.json, "type", ""), "error");
     }
     ASK(p, &a, .method = "POST", .path = PUBLISH, .bytes = "x", .token = token,
-        .headers = "Content-Encoding: gzip");
+        .headers = "Content-Encoding: br");
     assert_int_equal(a.status, 415);
+    ASK(p, &a, .method = "POST", .path = PUBLISH, .bytes = "x", .token = token,
+        .headers = "Content-Encoding: gzip");
+    assert_int_equal(a.status, 400);
+    assert_string_equal(json_str_or(a.json, "type", ""), "error");
 }
 
 static void exposition_and_write_answer_204_or_400(void **state)

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -472,6 +473,67 @@ static void addresses_are_checked(void **state)
     }
 }
 
+static void pack_gzip(const void *bytes, size_t len, struct buf *out)
+{
+    z_stream z = {0};
+    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY),
+                     Z_OK);
+    size_t room = deflateBound(&z, len);
+    buf_reserve(out, room);
+    assert_int_equal(out->err, 0);
+    z.next_in = (Bytef *)(uintptr_t)bytes;
+    z.avail_in = (uInt)len;
+    z.next_out = (Bytef *)out->data + out->len;
+    z.avail_out = (uInt)room;
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    out->len += room - z.avail_out;
+    deflateEnd(&z);
+}
+
+static void gzip_is_unpacked_within_limits(void **state)
+{
+    struct world *w = *state;
+    AUTO(buf_free) struct buf packed = {0}, plain = {0}, none = {0};
+    pack_gzip("one 1\n", 6, &packed);
+    size_t first = packed.len;
+    pack_gzip("two 2\n", 6, &packed);
+    assert_int_equal(telemetry_unpack_gzip(w->intake, buf_view(&packed), &plain), 0);
+    assert_int_equal(plain.len, 12);
+    assert_memory_equal(plain.data, "one 1\ntwo 2\n", 12);
+    // Cut off anywhere, or with something else behind it, it is none.
+    for (size_t len = 0; len < packed.len; len++) {
+        if (len != first) { // there the first member is whole
+            assert_int_equal(
+                telemetry_unpack_gzip(w->intake, (struct str){packed.data, len}, &none),
+                ERR_INVALID);
+        }
+    }
+    buf_char(&packed, 'x');
+    assert_int_equal(telemetry_unpack_gzip(w->intake, buf_view(&packed), &none),
+                     ERR_INVALID);
+    assert_int_equal(telemetry_intake_counts(w->intake).malformed, packed.len - 1);
+    assert_int_equal(none.len, 0);
+}
+
+static void a_bomb_of_gzip_is_refused(void **state)
+{
+    struct world *w = *state;
+    static const char zeros[1 << 20];
+    AUTO(buf_free) struct buf packed = {0}, plain = {0};
+    pack_gzip(zeros, sizeof zeros - 1, &packed); // a free megabyte
+    assert_int_equal(telemetry_unpack_gzip(w->intake, buf_view(&packed), &plain), 0);
+    assert_int_equal(plain.len, sizeof zeros - 1);
+    for (int i = 0; i < 40; i++) {
+        pack_gzip(zeros, sizeof zeros, &packed);
+    }
+    buf_free(&plain);
+    plain = (struct buf){0};
+    assert_true(packed.len < 100000);
+    assert_int_equal(telemetry_unpack_gzip(w->intake, buf_view(&packed), &plain),
+                     ERR_LIMIT);
+    assert_int_equal(plain.cap, 0);
+}
+
 #define test_of(f) cmocka_unit_test_setup_teardown(f, world_open, world_close)
 
 int main(void)
@@ -483,6 +545,8 @@ int main(void)
         test_of(a_series_that_ended_has_no_value),
         test_of(what_is_over_a_limit_is_remembered),
         test_of(hostile_requests_are_refused),
+        test_of(gzip_is_unpacked_within_limits),
+        test_of(a_bomb_of_gzip_is_refused),
         test_of(otlp_says_what_a_sum_is),
         test_of(exposition_is_read_line_by_line),
         test_of(targets_are_told_apart),

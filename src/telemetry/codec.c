@@ -10,12 +10,15 @@ enum codec_form { FORM_CONSTANT, FORM_DENSE, FORM_SPARSE };
 
 enum predictor { P_NONE, P_BEFORE, P_LINE, P_HALF, P_QUARTER, P_EIGHTH, P_COUNT };
 
-#define KIND_GAPS     4
-#define KIND_UNSIGNED 64
-#define DIVISOR_BITS  255
-#define EXACT         9007199254740992.0 // 2^53
-#define INFINITE      UINT64_C(0x7ff0000000000000)
-#define PLAIN_BITS    4 // a decimal is one when it has this many bits less than are kept
+#define KIND_GAPS      4
+#define KIND_UNSIGNED  64
+#define KIND_NUDGED    128
+#define DIVISOR_BITS   255
+#define EXACT          9007199254740992.0 // 2^53
+#define INFINITE       UINT64_C(0x7ff0000000000000)
+#define MISFITS_ONE_IN 16
+#define PLAIN_BITS     4 // a decimal is one when it has this many bits less than are kept
+#define CHEAP_BITS     24 // a value: no use to try others
 
 static const double divisors[] = {
     1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
@@ -28,6 +31,8 @@ struct row {
     size_t count;
     double values[CODEC_VALUES_MAX];
     int64_t numbers[CODEC_VALUES_MAX];
+    int64_t nudges[CODEC_VALUES_MAX]; // where `nudged`
+    bool nudged;
     uint8_t divisor;
     int64_t first;
     uint64_t gcd;
@@ -129,6 +134,60 @@ static double from_ordered(int64_t m)
     return v;
 }
 
+// Most values are near to m / d; where one is, `ret` is its m.
+static bool is_near(double v, size_t divisor, int64_t *ret)
+{
+    const struct nearness near = {.error = 0x1p-48, .limit = 0x1p44};
+    return is_part(v, divisors[divisor], &near, ret);
+}
+
+static bool too_many(size_t misfits, size_t seen)
+{
+    return misfits > 1 + seen / MISFITS_ONE_IN;
+}
+
+// As find_power, but for a few that are far from all.
+static bool find_near_power(const struct row *r, size_t *ret)
+{
+    size_t e = 0, misfits = 0;
+    int64_t m;
+    for (size_t i = 0; i < r->count; i++) {
+        size_t more = e;
+        while (more < POWERS && !is_near(r->values[i], more, &m)) {
+            more++;
+        }
+        misfits += more == POWERS;
+        e = more < POWERS ? more : e;
+        if (too_many(misfits, i)) {
+            return false;
+        }
+    }
+    *ret = e;
+    return true;
+}
+
+// One that is far from all is as the one before, nudged a long way.
+static bool nudge(struct row *r, size_t divisor)
+{
+    size_t misfits = 0, begin = 0;
+    int64_t m = 0;
+    while (begin < r->count && !is_near(r->values[begin], divisor, &m)) {
+        begin++;
+    }
+    for (size_t i = 0; i < r->count; i++) {
+        misfits += !is_near(r->values[i], divisor, &m);
+        if (too_many(misfits, i)) {
+            return false;
+        }
+        r->numbers[i] = m;
+        r->nudges[i] =
+            minus(ordered(r->values[i]), ordered((double)m / divisors[divisor]));
+    }
+    r->divisor = (uint8_t)divisor;
+    r->nudged = true;
+    return true;
+}
+
 static uint64_t gcd_of(uint64_t a, uint64_t b)
 {
     while (b) {
@@ -173,6 +232,7 @@ static int64_t rounded(int64_t m, unsigned precision)
 static void take_bits(struct row *r, unsigned precision)
 {
     r->divisor = DIVISOR_BITS;
+    r->nudged = false;
     for (size_t i = 0; i < r->count; i++) {
         r->numbers[i] = rounded(ordered(r->values[i]), precision);
     }
@@ -184,8 +244,22 @@ static bool take_decimals(struct row *r, const struct nearness *near)
     if (!find_power(r, near) && !find_seconds(r, near)) {
         return false;
     }
+    r->nudged = false;
     take_divisor_out(r);
     return true;
+}
+
+static bool take_near(struct row *r)
+{
+    size_t divisor;
+    bool found = find_near_power(r, &divisor) && nudge(r, divisor);
+    for (size_t d = POWERS; !found && d < ARRAY_LEN(divisors); d++) {
+        found = nudge(r, d);
+    }
+    if (found) {
+        take_divisor_out(r);
+    }
+    return found;
 }
 
 // --- predictors -----------------------------------------------------------------------------------
@@ -427,6 +501,28 @@ static void write_row(const struct row *r, const struct guess *g, struct buf *ou
     }
 }
 
+// Either all of them, or, behind their count and one, those that are not 0.
+static void write_nudges(const struct row *r, struct buf *out)
+{
+    uint64_t all[CODEC_VALUES_MAX], dense, at, numbers;
+    struct places places;
+    for (size_t i = 0; i < r->count; i++) {
+        all[i] = pack_zigzag(r->nudges[i]);
+    }
+    unsigned k = rice_parameter(all, r->count, &dense);
+    find_places(all, r->count, &places);
+    unsigned k_at = rice_parameter(places.at, places.count, &at);
+    unsigned k_numbers = rice_parameter(places.numbers, places.count, &numbers);
+    if (at + numbers + PLACES_BITS < dense) {
+        pack_varint(out, places.count + 1);
+        rice_write(out, places.at, places.count, k_at);
+        rice_write(out, places.numbers, places.count, k_numbers);
+    } else {
+        pack_varint(out, 0);
+        rice_write(out, all, r->count, k);
+    }
+}
+
 // The form and all behind the gaps, for the integers that `r` has now.
 static void write_integers(const struct row *r, uint8_t kind, const struct buf *gaps,
                            struct buf *out)
@@ -436,43 +532,75 @@ static void write_integers(const struct row *r, uint8_t kind, const struct buf *
     buf_char(out, (char)r->divisor);
     buf_add(out, gaps->data, gaps->len);
     pack_varint(out, pack_zigzag(r->first));
-    if (r->gcd == 0) {
-        return; // all are the first: constant
+    if (r->gcd > 0) { // else all are the first: constant
+        struct guess guesses[2];
+        const struct guess *g = choose(r, guesses);
+        if (out->err == 0) {
+            write_row(r, g, out, kind_at);
+        }
     }
-    struct guess guesses[2];
-    const struct guess *g = choose(r, guesses);
-    if (out->err == 0) {
-        write_row(r, g, out, kind_at);
+    if (r->nudged && out->err == 0) {
+        out->data[kind_at] = (char)(out->data[kind_at] | KIND_NUDGED);
+        write_nudges(r, out);
     }
 }
 
-// A decimal of few digits is one, whatever the last bits say. One of more digits may be one by chance: it is
-// taken when it is one to the last bit, and shorter than the bits are.
+enum way { WAY_NEAR, WAY_EXACT, WAY_BITS, WAYS };
+
+static bool take(struct row *r, enum way way, unsigned precision)
+{
+    const struct nearness exact = {.limit = EXACT - 1};
+    switch (way) {
+    case WAY_NEAR: // what rounding takes off needs no nudge
+        return precision == 53 && take_near(r);
+    case WAY_EXACT:
+        return take_decimals(r, &exact);
+    case WAY_BITS:
+        take_bits(r, precision);
+        return true;
+    case WAYS:
+        break;
+    }
+    return false;
+}
+
+// A decimal of few digits is one, whatever the last bits say. One of more digits may be one by chance, and longer
+// than the bits are.
 static void write_best(struct row *r, uint8_t kind, unsigned precision,
                        const struct buf *gaps, struct buf *out)
 {
     const struct nearness plain = {
         .error = precision < 53 ? ldexp(1, -(int)precision - 1) : 0,
-        .limit = precision < 53 ? ldexp(1, (int)precision - PLAIN_BITS) : EXACT - 1};
+        .limit = ldexp(1, (int)MIN(precision, 40U) - PLAIN_BITS)};
     const struct nearness exact = {.limit = EXACT - 1};
     if (divide(r, 0, &exact)) { // whole numbers are never rounded
         take_divisor_out(r);
         write_integers(r, kind, gaps, out);
-    } else if (take_decimals(r, &plain)) {
+        return;
+    }
+    if (take_decimals(r, &plain)) {
         write_integers(r, kind, gaps, out);
-    } else {
-        AUTO(buf_free) struct buf other = {0};
-        size_t begin = out->len;
-        if (take_decimals(r, &exact)) {
-            write_integers(r, kind, gaps, &other);
+        return;
+    }
+    AUTO(buf_free) struct buf best = {0}, other = {0};
+    for (enum way way = 0; way < WAYS; way++) {
+        if (!take(r, way, precision)) {
+            continue;
         }
-        take_bits(r, precision);
-        write_integers(r, kind, gaps, out);
-        if (other.len > 0 && other.err == 0 && other.len < out->len - begin) {
-            out->len = begin;
-            buf_add(out, other.data, other.len);
+        write_integers(r, kind, gaps, &other);
+        if (best.len == 0 || other.len < best.len) {
+            struct buf swap = best;
+            best = other;
+            other = swap;
+        }
+        out->err = out->err < 0 ? out->err : other.err;
+        buf_clear(&other);
+        if (best.len * 8 < r->count * CHEAP_BITS) {
+            break;
         }
     }
+    buf_add(out, best.data, best.len);
+    out->err = out->err < 0 ? out->err : best.err;
 }
 
 void codec_encode(const double *values, size_t count, unsigned precision, struct buf *out)
@@ -480,6 +608,7 @@ void codec_encode(const double *values, size_t count, unsigned precision, struct
     ASSERT(count > 0 && count <= CODEC_VALUES_MAX && precision > 8 && precision <= 53);
     struct row r;
     r.count = 0;
+    r.nudged = false;
     for (size_t i = 0; i < count; i++) {
         if (!isnan(values[i])) {
             r.values[r.count++] = values[i] + 0.0; // -0 is 0
@@ -537,10 +666,10 @@ static void spread(double *values, size_t count, const struct gaps *gaps, size_t
     }
 }
 
-static void read_sparse(struct unpack *u, int64_t *ret, size_t n)
+static void read_places(struct unpack *u, int64_t *ret, size_t n, size_t count)
 {
     uint64_t at[CODEC_VALUES_MAX], numbers[CODEC_VALUES_MAX];
-    size_t count = unpack_varint(u), place = 0;
+    size_t place = 0;
     memset(ret, 0, n * sizeof *ret);
     if (count > n) {
         u->bad = true;
@@ -563,7 +692,7 @@ static void read_numbers(struct unpack *u, uint8_t kind, int64_t *m, size_t n)
     m[0] = 0;
     int64_t center = pack_unzigzag(unpack_varint(u));
     if ((kind & 3) == FORM_SPARSE) {
-        read_sparse(u, m + 1, n - 1);
+        read_places(u, m + 1, n - 1, unpack_varint(u));
     } else if ((kind & 3) == FORM_DENSE) {
         rice_read(u, (uint64_t *)m + 1, n - 1);
     } else {
@@ -597,6 +726,23 @@ static void to_values(const int64_t *m, size_t n, uint8_t divisor, double *ret)
     }
 }
 
+// `room` has as many places.
+static void read_nudges(struct unpack *u, int64_t *room, double *values, size_t n)
+{
+    uint64_t count = unpack_varint(u);
+    if (count > 0) {
+        read_places(u, room, n, count - 1);
+    } else {
+        rice_read(u, (uint64_t *)room, n);
+    }
+    for (size_t i = 0; !u->bad && i < n; i++) {
+        if (room[i] != 0) {
+            values[i] =
+                from_ordered(plus(ordered(values[i]), pack_unzigzag((uint64_t)room[i])));
+        }
+    }
+}
+
 static void read_row(struct unpack *u, uint8_t kind, size_t n, double *ret)
 {
     int64_t m[CODEC_VALUES_MAX];
@@ -610,10 +756,11 @@ static void read_row(struct unpack *u, uint8_t kind, size_t n, double *ret)
     if (u->bad) {
         return;
     }
+    uint64_t gcd = 1;
     if ((kind & 3) == FORM_CONSTANT) {
         memset(m, 0, there * sizeof *m);
     } else {
-        uint64_t gcd = unpack_varint(u);
+        gcd = unpack_varint(u);
         read_numbers(u, kind, m, there);
         for (size_t i = 0; gcd != 1 && !u->bad && i < there; i++) {
             m[i] = (int64_t)((uint64_t)m[i] * gcd);
@@ -626,6 +773,9 @@ static void read_row(struct unpack *u, uint8_t kind, size_t n, double *ret)
         m[i] = plus(m[i], first);
     }
     to_values(m, there, divisor, ret);
+    if (kind & KIND_NUDGED) {
+        read_nudges(u, m, ret, there);
+    }
     if (there < n) {
         spread(ret, n, &gaps, there);
     }

@@ -59,6 +59,8 @@ enum shape {
     EXTREMES,
     OUTLIERS,
     FLOATS,
+    SUMS,
+    THIRDS,
     SHAPES
 };
 
@@ -93,6 +95,12 @@ static double value_of(enum shape shape, double before, size_t i)
         return draw() % 40 == 0 ? any_double() : (double)(draw() % 8);
     case FLOATS:
         return (double)(float)(20 + near_normal());
+    case SUMS: // of five decimals: off by some last bits, as means of a monitor are
+        return ((double)(draw() % 400) * 0.1 + (double)(draw() % 400) * 0.01 + 0.3 +
+                0.02 + 0.07);
+    case THIRDS: // few are no decimals at all
+        return draw() % 40 == 0 ? (double)(draw() % 100) / 3
+                                : (double)(draw() % 1000) / 10;
     case SHAPES:
         break;
     }
@@ -179,9 +187,9 @@ static void rows_are_small(void **state)
     static const struct {
         enum shape shape;
         double bits;
-    } cases[] = {{CONSTANT, 0.2}, {COUNTER, 6.3},    {CENTS, 10.6},
-                 {NOISE, 53.2},   {SWITCH, 0.4},     {SEASON, 7.2},
-                 {RATES, 13},     {MULTIPLES, 10.3}, {FLOATS, 23}};
+    } cases[] = {{CONSTANT, 0.2}, {COUNTER, 6.3}, {CENTS, 10.6}, {NOISE, 53.2},
+                 {SWITCH, 0.4},   {SEASON, 7.2},  {RATES, 13},   {MULTIPLES, 10.3},
+                 {FLOATS, 23},    {SUMS, 15},     {THIRDS, 14}};
     for (size_t c = 0; c < ARRAY_LEN(cases); c++) {
         double row[480];
         size_t bytes = 0;

@@ -150,6 +150,15 @@ static int malformed(struct telemetry_intake *in, const char *why)
     return err_fail(ERR_INVALID, "%s", why);
 }
 
+int telemetry_take_write_request(struct telemetry_intake *in, struct str message,
+                                 struct telemetry_taken *ret)
+{
+    *ret = (struct telemetry_taken){0};
+    struct batch batch = {.intake = in, .taken = ret};
+    int err = take_request(&batch, message);
+    return err == ERR_INVALID ? malformed(in, "the body is no WriteRequest") : err;
+}
+
 int telemetry_take_remote_write(struct telemetry_intake *in, struct str body,
                                 struct telemetry_taken *ret)
 {
@@ -169,7 +178,5 @@ int telemetry_take_remote_write(struct telemetry_intake *in, struct str body,
     if (snappy_uncompress(body.data, body.len, plain, &len) != SNAPPY_OK) {
         return malformed(in, "the body is no snappy block");
     }
-    struct batch batch = {.intake = in, .taken = ret};
-    int err = take_request(&batch, (struct str){plain, len});
-    return err == ERR_INVALID ? malformed(in, "the body is no WriteRequest") : err;
+    return telemetry_take_write_request(in, (struct str){plain, len}, ret);
 }

@@ -67,7 +67,7 @@ static int take_config(struct telemetry *t, const struct telemetry_config *c)
         c->max_series_per_name ? c->max_series_per_name : 100000;
     FAIL_IF(c->precision_bits > 53 || (c->precision_bits > 0 && c->precision_bits < 16),
             ERR_INVALID, "%u bits of a value", c->precision_bits);
-    t->config.precision_bits = c->precision_bits ? c->precision_bits : 40;
+    t->config.precision_bits = c->precision_bits ? c->precision_bits : 53;
     t->step_ms = t->tiers[0].step_ms;
     TRY(cstr_dup(&t->dir, c->dir));
     t->config.dir = t->dir;

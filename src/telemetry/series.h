@@ -45,7 +45,7 @@ struct telemetry_config {
     size_t tier_count;
     size_t max_series;          // 0: 2,000,000
     size_t max_series_per_name; // 0: 100,000
-    // Significant bits of a value on disk; 53: all. 0: 40, about twelve digits. Whole numbers are never rounded.
+    // Significant bits of a value on disk, at least 16; 0: all 53. Whole numbers are never rounded.
     unsigned precision_bits;
     // A name has more series than that: told once an hour and name, from the thread that appends.
     void (*on_limit)(void *user, struct str name);

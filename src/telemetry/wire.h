@@ -82,9 +82,15 @@ struct telemetry_taken {
 // ERR_INVALID: it is no such object; what of it can be stored is stored.
 int telemetry_take_publish(struct telemetry_intake *, const json_t *body,
                            struct telemetry_taken *ret);
+// A body in gzip, of one member or several, at most 16 MiB in all and, beyond the first of them, a hundred times what
+// came. ERR_INVALID: it is none, or cut off; ERR_LIMIT. *ret is to be freed.
+int telemetry_unpack_gzip(struct telemetry_intake *, struct str packed, struct buf *ret);
 // Prometheus remote write 1.0: a snappy block of the protobuf prometheus.WriteRequest. ERR_INVALID as above.
 int telemetry_take_remote_write(struct telemetry_intake *, struct str body,
                                 struct telemetry_taken *ret);
+// The same without the snappy block around it.
+int telemetry_take_write_request(struct telemetry_intake *, struct str message,
+                                 struct telemetry_taken *ret);
 // Prometheus text exposition 0.0.4; `now_ms` for lines without a time. `more` (NULL: none) is added to the
 // tags of each. A line that cannot be read is dropped.
 int telemetry_take_exposition(struct telemetry_intake *, struct str body,

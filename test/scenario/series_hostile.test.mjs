@@ -9,6 +9,7 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { folder, freeUdpPort, serve, skip, token, until } from './series_service.mjs';
 
 const hostile = [
@@ -52,9 +53,12 @@ test('a million hostile lines, a thousand slow clients', { skip }, async (t) => 
   for (let i = 0; i < 1000; i += 1) {
     const socket = net.connect(service.port, '127.0.0.1');
     socket.on('error', () => {});
+    const posts = (path, first) => `POST ${path} HTTP/1.1\r\nHost: h\r\nContent-Length: 16000000\r\n`
+      + `Authorization: Bearer ${secret}\r\n\r\n${first}`;
     socket.write(['POST /prometheus/api/v1/write HTTP/1.1\r\nHost: h\r\n',
-      `POST /prometheus/api/v1/write HTTP/1.1\r\nHost: h\r\nContent-Length: 16000000\r\nAuthorization: Bearer ${secret}\r\n\r\nx`,
-      'POST /atlas/api/v1/publish HTTP/1.1\r\nHost: h\r\nContent-Length: 16000000\r\n\r\n{'][i % 3]);
+      posts('/prometheus/api/v1/write', 'x'), posts('/atlas/api/v1/publish', '{'), posts('/otlp/v1/metrics', '\n'),
+      posts('/api/v1/series/exposition', 'a 1'), 'GET /atlas/api/v1/graph?q=name,sps,:eq HTTP/1.1\r\nHost: h\r\n',
+      'POST /atlas/api/v1/publish HTTP/1.1\r\nHost: h\r\nContent-Length: 16000000\r\n\r\n{', 'G', ''][i % 8]);
     crowd.push(socket);
   }
   await Promise.all(crowd.map((s) => (s.connecting ? once(s, 'connect') : null)));
@@ -82,11 +86,24 @@ test('a million hostile lines, a thousand slow clients', { skip }, async (t) => 
   const grown_kb = rss_kb(service.pid) - began_kb;
   assert.ok(grown_kb < 64 * 1024, `${grown_kb} kB more`);
 
+  // Bodies that would unpack to gigabytes are refused before they do.
+  const bomb = gzipSync(Buffer.alloc(15 << 20));
+  for (const at of ['/atlas/api/v1/publish', '/prometheus/api/v1/write', '/otlp/v1/metrics', '/api/v1/series/exposition']) {
+    const got = await fetch(service.url + at, {
+      method: 'POST', headers: { authorization: `Bearer ${secret}`, 'content-encoding': 'gzip' }, body: Buffer.concat(Array(200).fill(bomb)),
+    });
+    assert.ok([400, 413].includes(got.status), `${at}: ${got.status}`);
+  }
+
   // Meanwhile somebody else sends what is good, and is served.
   const good = await fetch(`${service.url}/api/v1/series/exposition`, {
     method: 'POST', headers: { authorization: `Bearer ${secret}` }, body: 'good 1\n',
   });
   assert.equal(good.status, 204);
+  const packed = await fetch(`${service.url}/api/v1/series/exposition`, {
+    method: 'POST', headers: { authorization: `Bearer ${secret}`, 'content-encoding': 'gzip' }, body: gzipSync('packed 1\n'),
+  });
+  assert.equal(packed.status, 204);
   crowd.forEach((s) => s.destroy());
   lines.close();
   assert.deepEqual(await service.stop(), [0, null]);
