@@ -49,10 +49,7 @@ for ((same = 0, now = 0; same < 20; )); do
   read -rt 0.1 <> <(:) || :
 done
 echo "import of text, parsing included: $(awk "BEGIN { printf \"%.0f\", ($(cpu_ms) - $before) * 1e6 / $samples }") ns cpu a sample"
-for _ in $(seq 15); do
-  curl -sf -o "$dir/answer" -w '%{time_total}\n' --get "$url/api/v1/query_range" --data-urlencode 'query=sum({app="edge"}) by (dc)' \
-    -d "start=$((first / 1000))" -d "end=$((last / 1000))" -d step=60s -d nocache=1
-done | sort -n | awk '{ t[NR] = $1 * 1000 } END { printf "sum by: median %.2f ms, least %.2f ms\n", t[int((NR + 1) / 2)], t[1] }'
+"$build/bench/query_bench" "$dir/marquee" $((first / 60000 * 60000)) $(((last - first) / 60000 + 1)) "$url"
 curl -sf -o "$dir/export" --get "$url/api/v1/export" --data-urlencode 'match[]={app="edge"}'
 node "$(dirname "$0")/series_loss.mjs" "$dir/text" "$dir/export"
 kill -TERM "$server"; wait "$server" || true; server=

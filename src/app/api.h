@@ -203,6 +203,7 @@ http_handler_f api_session_create, api_session_get, api_session_end, api_session
     api_audit_list, api_audit_verify, api_insight_related, api_alerts_related,
     api_graph_get, api_tags_list, api_tags_get, api_dashboards_list, api_dashboards_get,
     api_prom_query, api_prom_range, api_prom_labels, api_prom_values, api_prom_build,
+    api_prom_series, api_prom_metadata, api_prom_exemplars, api_prom_rules,
     api_findings_list, api_findings_waive, api_findings_reopen, api_events_follow,
     api_history_get, api_openapi_get, api_health_get, api_media_get, api_art_get,
     api_pages_get, api_series_publish, api_series_write, api_series_otlp,

@@ -121,9 +121,8 @@ static int instant_of(struct http_request *req, int64_t store_step_ms,
 
 // --- answers --------------------------------------------------------------------------------------
 
-static void write_metric(struct json_out *o, const struct telemetry_tags *tags)
+static void write_labels(struct json_out *o, const struct telemetry_tags *tags)
 {
-    json_out_key(o, "metric");
     json_out_object(o);
     for (size_t i = 0; i < tags->count; i++) {
         struct str key = tags->list[i].key;
@@ -159,7 +158,8 @@ static void write_line(struct json_out *o, const struct telemetry_line *line,
                        const struct telemetry_span *span, enum result result)
 {
     json_out_object(o);
-    write_metric(o, &line->tags);
+    json_out_key(o, "metric");
+    write_labels(o, &line->tags);
     json_out_key(o, result == RESULT_MATRIX ? "values" : "value");
     if (result == RESULT_MATRIX) {
         json_out_array(o);
@@ -343,6 +343,138 @@ int api_prom_build(struct http_request *req, struct http_response *res, void *us
     (void)user;
     TRY(json_made(json_pack("{s:s, s:{s:s, s:s}}", "status", "success", "data", "version",
                             "2.42.0", "application", "marquee " MARQUEE_VERSION),
+                  &body));
+    return http_json(res, 200, TAKE(body));
+}
+
+// --- what Grafana asks beside -----------------------------------------------------------------------
+
+#define SERIES_SLOTS 1000
+
+struct found {
+    struct json_out out;
+    size_t count;
+};
+
+static int add_found(void *user, const struct telemetry_view *view)
+{
+    struct found *f = user;
+    FAIL_IF(++f->count > NAMES_MAX, ERR_LIMIT, "over %d series: ask for fewer",
+            NAMES_MAX);
+    write_labels(&f->out, &view->tags);
+    return f->out.out->err;
+}
+
+// From start to end; usual: the last hour.
+static int series_span(struct http_request *req, int64_t store_step_ms,
+                       struct telemetry_span *ret)
+{
+    const char *start = NULL, *end = NULL;
+    int64_t end_ms = clock_wall_us() / 1000, start_ms;
+    TRY(parameter(req, "start", &start));
+    TRY(parameter(req, "end", &end));
+    TRY(end && *end ? parse_time(end, &end_ms) : 0);
+    start_ms = end_ms - 3600000;
+    TRY(start && *start ? parse_time(start, &start_ms) : 0);
+    FAIL_IF(end_ms < start_ms, ERR_INVALID, "the range ends before it begins");
+    int64_t step = (end_ms - start_ms) / SERIES_SLOTS;
+    step = step / store_step_ms * store_step_ms + store_step_ms;
+    int64_t first = start_ms - start_ms % step;
+    *ret = (struct telemetry_span){.start_ms = first,
+                                   .step_ms = step,
+                                   .count = (size_t)((end_ms - first) / step) + 2,
+                                   .cf = TELEMETRY_CF_MAX};
+    return 0;
+}
+
+static int find_series(struct api *api, struct http_request *req, struct found *f)
+{
+    const struct telemetry_match *match;
+    const char *text = NULL;
+    struct telemetry_span span;
+    TRY(parameter(req, "match[]", &text));
+    FAIL_IF(!text || !*text, ERR_INVALID, "a match[] is needed");
+    TRY(read_match(req, &match));
+    TRY(series_span(req, telemetry_step_ms(api->series), &span));
+    TRY(api_heavy_begin(api));
+    json_out_array(&f->out);
+    int err = telemetry_scan(api->series, match, &span, add_found, f);
+    json_out_end(&f->out);
+    api_heavy_end(api);
+    return err;
+}
+
+int api_prom_series(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(buf_free) struct buf out = {0};
+    struct found found = {.out = begin_success(&out)};
+    TRY(api_series_kept(api));
+    int err = find_series(api, req, &found);
+    return err < 0 ? answer_error(res, err) : send(res, &found.out);
+}
+
+// Senders' types and help are not kept: every name is of an unknown type.
+int api_prom_metadata(struct http_request *req, struct http_response *res, void *user)
+{
+    static const struct telemetry_match all = {.op = TELEMETRY_MATCH_ALL};
+    struct api *api = user;
+    AUTO(buf_free) struct buf out = {0};
+    struct telemetry_names names;
+    const char *metric = http_request_query(req, "metric");
+    TRY(api_series_kept(api));
+    TRY(telemetry_values(api->series, &all, "name", &all_names, http_request_arena(req),
+                         &names));
+    struct json_out o = begin_success(&out);
+    json_out_object(&o);
+    for (size_t i = 0; i < names.count; i++) {
+        if (metric && *metric && !str_eq_c(names.list[i], metric)) {
+            continue;
+        }
+        json_out_key_str(&o, names.list[i]);
+        json_out_array(&o);
+        json_out_object(&o);
+        static const char *const fields[][2] = {
+            {"type", "unknown"}, {"help", ""}, {"unit", ""}};
+        for (size_t k = 0; k < ARRAY_LEN(fields); k++) {
+            json_out_key(&o, fields[k][0]);
+            json_out_cstr(&o, fields[k][1]);
+        }
+        json_out_end(&o);
+        json_out_end(&o);
+    }
+    json_out_end(&o);
+    return send(res, &o);
+}
+
+// Exemplars are not kept: of any question there are none.
+int api_prom_exemplars(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(buf_free) struct buf out = {0};
+    const struct telemetry_expr *expr = NULL;
+    const char *question = NULL;
+    TRY(api_series_kept(api));
+    int err = parameter(req, "query", &question);
+    if (err == 0 && question) {
+        err = telemetry_promql_parse(str_of(question), http_request_arena(req), &expr);
+    }
+    if (err < 0) {
+        return answer_error(res, err);
+    }
+    struct json_out o = begin_success(&out);
+    json_out_array(&o);
+    json_out_end(&o);
+    return send(res, &o);
+}
+
+// Recording rules there are none, and alert rules are asked for elsewhere: /api/v1/alerts.
+int api_prom_rules(struct http_request *req, struct http_response *res, void *user)
+{
+    AUTO(json_free) json_t *body = NULL;
+    (void)req;
+    (void)user;
+    TRY(json_made(json_pack("{s:s, s:{s:[]}}", "status", "success", "data", "groups"),
                   &body));
     return http_json(res, 200, TAKE(body));
 }

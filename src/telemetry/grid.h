@@ -16,7 +16,8 @@
 
 #include "telemetry/series.h"
 
-#define GRID_NEVER INT64_MIN
+#define GRID_NEVER     INT64_MIN
+#define GRID_FORGOTTEN UINT8_MAX // as a dstype: see forget.h
 // Two whole steps of silence, and the one that is left.
 #define GRID_OUT_MAX 4
 

@@ -211,6 +211,9 @@ int head_take_locked(struct head *h, const struct head_bounds *b,
         return 0;
     }
     struct grid_state *s = head_state_locked(h, sample->series);
+    if (s->dstype == GRID_FORGOTTEN) {
+        return HEAD_FORGOTTEN;
+    }
     if (!is_in_time(s, b, h->step_ms, sample->at_ms)) {
         return 0;
     }

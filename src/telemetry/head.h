@@ -55,7 +55,8 @@ struct head_bounds {
 };
 int head_add_series_locked(struct head *, enum telemetry_dstype);
 struct grid_state *head_state_locked(struct head *, uint32_t series);
-// 1: taken, 0: refused.
+// 1: taken, 0: refused, HEAD_FORGOTTEN: its series has gone.
+#define HEAD_FORGOTTEN 2
 int head_take_locked(struct head *, const struct head_bounds *,
                      const struct telemetry_sample *);
 // Sets what a log says a slot had.

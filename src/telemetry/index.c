@@ -412,3 +412,63 @@ int index_skip_locked(struct index *ix, uint32_t until)
     }
     return 0;
 }
+
+// --- forgetting -----------------------------------------------------------------------------------
+
+// Those behind move up, so that no search ends early.
+static void table_remove(const struct index *ix, struct index_table *t, uint32_t number)
+{
+    size_t hole = index_entry_at(ix, number)->hash & t->mask;
+    while (t->slots[hole] && t->slots[hole] != number + 1) {
+        hole = (hole + 1) & t->mask;
+    }
+    if (!t->slots[hole]) {
+        return;
+    }
+    for (size_t at = (hole + 1) & t->mask; t->slots[at]; at = (at + 1) & t->mask) {
+        size_t home = index_entry_at(ix, t->slots[at] - 1)->hash & t->mask;
+        if (((at - home) & t->mask) >= ((at - hole) & t->mask)) {
+            t->slots[hole] = t->slots[at];
+            hole = at;
+        }
+    }
+    t->slots[hole] = 0;
+    t->used--;
+}
+
+void index_forget_locked(struct index *ix, uint32_t series)
+{
+    struct index_entry *e = index_entry_at(ix, series);
+    if (e->count == 0 || e->forgotten) {
+        return;
+    }
+    table_remove(ix, &ix->series_table, series);
+    atomic_store_explicit(&e->forgotten, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&ix->alive, 1, memory_order_relaxed);
+    ix->uncompacted = true;
+}
+
+void index_compact_locked(struct index *ix)
+{
+    for (uint32_t p = 0; ix->uncompacted && p < ix->pair_count; p++) {
+        struct index_pair *pair = index_pair_at(ix, p);
+        if (pair->key == INDEX_NONE) {
+            continue; // the name of a key
+        }
+        struct index_postings *list = &pair->postings;
+        uint32_t *ids = list->cap ? list->many : list->few, kept = 0;
+        for (uint32_t i = 0; i < list->count; i++) {
+            if (!index_entry_at(ix, ids[i])->forgotten) {
+                ids[kept++] = ids[i];
+            }
+        }
+        list->count = kept;
+    }
+    ix->uncompacted = false;
+}
+
+bool index_is_used(const struct index *ix, uint32_t series)
+{
+    const struct index_entry *e = index_entry_at(ix, series);
+    return e->count > 0 && !atomic_load_explicit(&e->forgotten, memory_order_relaxed);
+}

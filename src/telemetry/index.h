@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Which series there are: tags to a number and back, and for each pair of key and value the numbers of
-// the series that carry it (postings). Only ever added to while a store is open, so texts stay where
-// they are. Private to the room.
+// the series that carry it (postings). Texts and tags of a number stay where they are while a
+// store is open, also of those that are forgotten. Private to the room.
 #ifndef TELEMETRY_INDEX_H
 #define TELEMETRY_INDEX_H
 
@@ -28,6 +28,12 @@ int index_add_locked(struct index *, const struct telemetry_tags *, enum telemet
                      uint32_t *ret);
 // Takes a number out of use, for a roster whose line of it is damaged. Needs the write lock.
 int index_skip_locked(struct index *, uint32_t until);
+// Nothing finds the series any more; its number stays taken and its tags can be read. Once for many of them then
+// index_compact_locked: until then its postings stay. Both need the write lock.
+void index_forget_locked(struct index *, uint32_t series);
+void index_compact_locked(struct index *);
+// It is there: neither skipped nor forgotten. Any thread.
+bool index_is_used(const struct index *, uint32_t series);
 // How many series have this value of this key. Needs a lock.
 size_t index_count_locked(const struct index *, struct str key, struct str value);
 

@@ -44,7 +44,7 @@ static int set_new(uint32_t numbers, struct index_set *ret)
     return 0;
 }
 
-// All but the numbers that were skipped.
+// All but the numbers that were skipped or forgotten.
 static void set_all(const struct index *ix, struct index_set *s)
 {
     memset(s->words, 0xff, s->count * sizeof *s->words);
@@ -55,7 +55,7 @@ static void set_all(const struct index *ix, struct index_set *s)
         return;
     }
     for (uint32_t n = 0; n < s->numbers; n++) {
-        if (index_entry_at(ix, n)->count == 0) {
+        if (!index_is_used(ix, n)) {
             s->words[n / 64] &= ~(UINT64_C(1) << (n % 64));
         }
     }

@@ -49,6 +49,7 @@ struct index_entry {
     uint32_t hash;
     uint8_t count;
     uint8_t dstype;
+    _Atomic uint8_t forgotten;
 };
 
 struct index_table {
@@ -70,6 +71,8 @@ struct index {
     char *text; // where the next one goes
     size_t text_left;
     VEC(char *) texts;
+
+    bool uncompacted; // postings have numbers of the forgotten
 
     _Atomic uint32_t numbers;
     _Atomic size_t alive, bytes;

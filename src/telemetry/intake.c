@@ -107,6 +107,18 @@ static int flush_locked(struct telemetry_intake *in, int64_t at_ms, enum meters_
     return err < 0 ? err : how == METERS_STEP_ENDS ? telemetry_sync(in->store) : 0;
 }
 
+static int retry_refused(struct telemetry_intake *in)
+{
+    uint64_t forgotten = telemetry_forgotten(in->store);
+    if (forgotten == in->forgotten) {
+        return 0;
+    }
+    TRY(known_series_retry(&in->by_labels));
+    TRY(known_series_retry(&in->by_exposition));
+    in->forgotten = forgotten;
+    return 0;
+}
+
 // What was counted since the last flush belongs to the step in which that flush was, which ends here or has
 // ended; later by whole steps (the machine slept), to the latest that is over.
 int telemetry_intake_flush(struct telemetry_intake *in, int64_t now_ms)
@@ -121,6 +133,7 @@ int telemetry_intake_flush(struct telemetry_intake *in, int64_t now_ms)
         err = flush_locked(in, now_ms, METERS_WITHIN_STEP);
     }
     in->last_flush_ms = MAX(now_ms, in->last_flush_ms);
+    err = err < 0 ? err : retry_refused(in);
     pthread_mutex_unlock(&in->flush_lock);
     return err;
 }

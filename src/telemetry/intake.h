@@ -114,6 +114,8 @@ static inline uint32_t known_series_find(const struct known_series *k, struct st
 // the store refuses it. When too much is remembered, all is forgotten.
 int known_series_learn(struct known_series *, struct telemetry *, struct str labels,
                        struct tag_list *, uint32_t *ret);
+// The store has forgotten series: what it refused it may take now.
+int known_series_retry(struct known_series *);
 
 // --- the intake -----------------------------------------------------------------------------
 
@@ -132,6 +134,7 @@ struct telemetry_intake {
     pthread_mutex_t flush_lock; // one flush at a time; before `lock`
     sample_list flushed;
     int64_t last_flush_ms;
+    uint64_t forgotten; // by the store, when it was last asked
 
     struct {
 #define X(name, text) atomic_uint_fast64_t name;

@@ -42,3 +42,17 @@ int known_series_learn(struct known_series *k, struct telemetry *store, struct s
     *ret = series;
     return 0;
 }
+
+static bool is_taken(void *user, uint32_t series)
+{
+    (void)user;
+    return series != KNOWN_REFUSED;
+}
+
+int known_series_retry(struct known_series *k)
+{
+    pthread_rwlock_wrlock(&k->lock);
+    int err = id_table_sweep(&k->ids, is_taken, NULL);
+    pthread_rwlock_unlock(&k->lock);
+    return err;
+}

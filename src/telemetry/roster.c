@@ -4,6 +4,7 @@
 #include "telemetry/crc32c.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -26,8 +27,10 @@ static int path_of(const struct telemetry *t, char **ret)
 static void describe(const struct telemetry *t, uint32_t series, struct buf *out)
 {
     struct telemetry_tag list[INDEX_TAGS_MAX];
-    size_t count;
-    index_tags(t->index, series, list, &count);
+    size_t count = 0;
+    if (index_is_used(t->index, series)) {
+        index_tags(t->index, series, list, &count);
+    }
     buf_char(out, (char)index_dstype(t->index, series));
     pack_varint(out, count);
     for (size_t i = 0; i < count; i++) {
@@ -63,6 +66,41 @@ static int make_entry(const struct telemetry *t, uint32_t first, uint32_t count,
     return 0;
 }
 
+// Adds to *bytes.
+static int write_entries(struct telemetry *t, int fd, uint32_t from, uint32_t until,
+                         uint64_t *bytes)
+{
+    while (from < until) {
+        AUTO(buf_free) struct buf entry = {0};
+        uint32_t count = MIN(until - from, (uint32_t)ENTRY_SERIES);
+        TRY(make_entry(t, from, count, &entry));
+        TRY(fd_write_all(fd, entry.data, entry.len));
+        *bytes += entry.len;
+        from += count;
+    }
+    return 0;
+}
+
+int roster_rewrite(struct telemetry *t)
+{
+    AUTO(cstr_free) char *path = NULL, *beside = NULL;
+    TRY(path_of(t, &path));
+    TRY(cstr_printf(&beside, "%s/new-roster", t->dir));
+    AUTO(fd_close)
+    int fd = open(beside, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return err_fail_errno("creating %s", beside);
+    }
+    uint64_t bytes = 0;
+    TRY(write_entries(t, fd, 0, t->rostered, &bytes));
+    if (fsync(fd) < 0 || rename(beside, path) < 0) {
+        return err_fail_errno("writing %s", path);
+    }
+    TRY(fs_sync_dir(t->dir));
+    t->roster_bytes = bytes;
+    return 0;
+}
+
 int roster_write(struct telemetry *t, uint32_t until)
 {
     AUTO(cstr_free) char *path = NULL;
@@ -75,15 +113,7 @@ int roster_write(struct telemetry *t, uint32_t until)
         return err_fail_errno("opening %s", path);
     }
     uint64_t bytes = t->roster_bytes;
-    uint32_t from = t->rostered;
-    while (from < until) {
-        AUTO(buf_free) struct buf entry = {0};
-        uint32_t count = MIN(until - from, (uint32_t)ENTRY_SERIES);
-        TRY(make_entry(t, from, count, &entry));
-        TRY(fd_write_all(fd, entry.data, entry.len));
-        bytes += entry.len;
-        from += count;
-    }
+    TRY(write_entries(t, fd, t->rostered, until, &bytes));
     // What an earlier try left behind goes.
     if (ftruncate(fd, (off_t)bytes) < 0 || fsync(fd) < 0) {
         return err_fail_errno("writing %s", path);
@@ -126,7 +156,10 @@ static int restore_entry(struct telemetry *t, struct unpack *u, uint32_t first,
         TRY(series_read_tags(u, list, &tags.count));
         TRY(series_restore(t, first + i, dstype, &tags));
     }
-    return 0;
+    // Those behind the last are taken, too.
+    uint32_t numbers = index_numbers(t->index);
+    bool is_next = first + count > numbers && first <= numbers;
+    return is_next ? series_skip_to(t, first + count) : 0;
 }
 
 static int read_entry(struct telemetry *t, struct str entry)

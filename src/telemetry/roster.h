@@ -20,6 +20,8 @@
 int roster_read(struct telemetry *);
 // Writes those below `until` that it does not have, durably.
 int roster_write(struct telemetry *, uint32_t until);
+// All anew, without those that are forgotten.
+int roster_rewrite(struct telemetry *);
 // The series of the entries in `text`: fed to series_restore. How many bytes are sound, from the beginning, in *ret_sound.
 int roster_parse(struct telemetry *, struct str text, size_t *ret_sound);
 

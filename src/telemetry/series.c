@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "telemetry/forget.h"
 #include "telemetry/roster.h"
 #include "telemetry/tend.h"
 
@@ -105,6 +106,7 @@ int telemetry_open(struct telemetry **ret, const struct telemetry_config *c)
     TRY(roster_read(t));
     TRY(tend_open(t));
     TRY(series_log_open(t));
+    TRY(forget_at_opening(t));
     TRY(keeper_start(t));
     *ret = TAKE(t);
     return 0;
@@ -128,6 +130,7 @@ void telemetry_close(struct telemetry **tp)
         cstr_free(&told->name);
     }
     vec_free(&t->told);
+    free(t->silent);
     pthread_mutex_destroy(&t->told_lock);
     pthread_mutex_destroy(&t->work);
     pthread_mutex_destroy(&t->keeper_lock);
@@ -268,6 +271,22 @@ static bool advance_locked(struct telemetry *t, int64_t until_ms)
     return true;
 }
 
+// Who holds a number of a series that was forgotten gets the series anew.
+static int append_anew(struct telemetry *t, const struct telemetry_sample *sample,
+                       size_t *ret_refused)
+{
+    struct telemetry_tag list[INDEX_TAGS_MAX];
+    struct telemetry_tags tags = {.list = list};
+    struct telemetry_sample anew = *sample;
+    index_tags(t->index, sample->series, list, &tags.count);
+    int err = telemetry_series_of(t, &tags, index_dstype(t->index, sample->series),
+                                  &anew.series);
+    *ret_refused = err == ERR_LIMIT;
+    return err == ERR_LIMIT ? 0
+           : err < 0        ? err
+                            : telemetry_append(t, &anew, 1, ret_refused);
+}
+
 int telemetry_append(struct telemetry *t, const struct telemetry_sample *samples,
                      size_t count, size_t *ret_refused)
 {
@@ -281,7 +300,7 @@ int telemetry_append(struct telemetry *t, const struct telemetry_sample *samples
     TRY(journal_check(t->journal));
     for (size_t at = 0; at < count;) {
         size_t n = MIN(count - at, (size_t)APPEND_AT_ONCE);
-        uint64_t taken = 0;
+        uint64_t taken = 0, gone = 0;
         int err = 0;
         pthread_mutex_lock(&t->head.lock);
         t->head.now_us = now_us;
@@ -289,16 +308,23 @@ int telemetry_append(struct telemetry *t, const struct telemetry_sample *samples
         for (size_t i = 0; i < n && err >= 0; i++) {
             err = head_take_locked(&t->head, &bounds, &samples[at + i]);
             taken |= (uint64_t)(err == 1) << i;
+            gone |= (uint64_t)(err == HEAD_FORGOTTEN) << i;
         }
         size_t kept = (size_t)__builtin_popcountll(taken);
         t->head.samples += kept;
-        t->head.refused += n - kept;
+        size_t lost = n - kept - (size_t)__builtin_popcountll(gone);
+        t->head.refused += lost;
         if (taken) {
             series_log_samples(t, samples + at, taken);
         }
         pthread_mutex_unlock(&t->head.lock);
         TRY(err);
-        refused += n - kept;
+        for (; gone; gone &= gone - 1) {
+            size_t more = 0;
+            TRY(append_anew(t, &samples[at + (size_t)__builtin_ctzll(gone)], &more));
+            lost += more;
+        }
+        refused += lost;
         at += n;
     }
     *ret_refused = refused;
@@ -338,6 +364,11 @@ int telemetry_values(struct telemetry *t, const struct telemetry_match *match,
     AUTO(index_set_free) struct index_set set = {0};
     TRY(index_match(t->index, match, &set));
     return index_values(t->index, &set, key, page, arena, ret);
+}
+
+uint64_t telemetry_forgotten(struct telemetry *t)
+{
+    return atomic_load(&t->forgotten);
 }
 
 struct telemetry_stats telemetry_stats(struct telemetry *t)

@@ -70,6 +70,10 @@ int64_t telemetry_step_ms(const struct telemetry *);
 // with another dstype, it keeps its own. Any thread.
 int telemetry_series_of(struct telemetry *, const struct telemetry_tags *,
                         enum telemetry_dstype, uint32_t *ret);
+// How many series were forgotten since the store was opened: those whose last value has left every tier, or that
+// never had one for a quarter of an hour. They count for no limit. Their numbers can still be appended to, which
+// makes them anew, or refuses where that would be over a limit.
+uint64_t telemetry_forgotten(struct telemetry *);
 struct telemetry_sample {
     uint32_t series;
     // Later than the last of its series, which may be long ago (an import; of SUM in a later step), or out of

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "telemetry/series_parts.h"
+#include "telemetry/forget.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -169,9 +169,13 @@ int series_restore(struct telemetry *t, uint32_t number, uint8_t dstype,
     }
     TRY(series_skip_to(t, number));
     index_lock_write(t->index);
-    int err = index_find_locked(t->index, tags) != INDEX_NONE
-                  ? index_skip_locked(t->index, number + 1)
-                  : index_add_locked(t->index, tags, dstype, &added);
+    uint32_t before = index_find_locked(t->index, tags);
+    index_unlock(t->index);
+    if (before != INDEX_NONE) {
+        forget_one(t, before); // it was, and then came again
+    }
+    index_lock_write(t->index);
+    int err = index_add_locked(t->index, tags, dstype, &added);
     index_unlock(t->index);
     TRY(err);
     return head_add_series_locked(&t->head, dstype);

@@ -62,6 +62,13 @@ struct telemetry {
     _Atomic uint64_t roster_bytes; // read by anybody
     uint32_t rostered;             // series that the roster has
 
+    // forget.c's, guarded by `work`
+    bool unread_blocks; // there are files that no series are known of
+    int64_t looked_ms;
+    uint64_t *silent; // a bit a series, of the last look
+    uint32_t silent_numbers;
+    _Atomic uint64_t forgotten; // read by anybody
+
     pthread_mutex_t keeper_lock; // guards `closing`
     pthread_cond_t keeper_wake;
     bool closing, keeper_runs;

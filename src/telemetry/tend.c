@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "telemetry/tend.h"
 
+#include "telemetry/forget.h"
 #include "telemetry/roster.h"
 
 #include <dirent.h>
@@ -74,10 +75,12 @@ static int open_one(struct telemetry *t, const char *name)
     int err = block_open(&b, path, series_corrupt, t);
     if (err < 0) {
         series_corrupt(t, path, err_reason());
+        t->unread_blocks = true;
         return err == ERR_NOMEM ? err : 0;
     }
     if (!fits_tiers(t, block_shape(b))) {
         series_corrupt(t, path, "it is of other tiers than these");
+        t->unread_blocks = true;
         block_unref(&b);
         return 0;
     }
@@ -287,6 +290,7 @@ int tend(struct telemetry *t, int64_t idle_us)
     int err = write_frozen(t, idle_us);
     err = err < 0 ? err : tend_merge(t, due_slot(t));
     err = err < 0 ? err : tend_roll(t);
+    err = err < 0 ? err : forget_silent(t);
     pthread_mutex_unlock(&t->work);
     return err;
 }

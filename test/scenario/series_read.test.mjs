@@ -63,6 +63,21 @@ test('series are read', { skip }, async (t) => {
       method: 'POST', headers: { authorization: service.authorization }, body: new URLSearchParams({ query: 'count(queue)' }),
     });
     assert.equal((await form.json()).data.result[0].value[1], '3');
+    // What Grafana's data source asks for by itself.
+    const labels = { __name__: 'queue', kind: 'mail' };
+    const series = (await ask('series', { 'match[]': 'queue{kind="mail"}', start: now - 60, end: now + 5 })).data;
+    assert.deepEqual(series.map((s) => s.host).sort(), ['a', 'b']);
+    for (const s of series) assert.deepEqual({ ...s, ...labels }, s);
+    const posted = await fetch(`${service.url}/prometheus/api/v1/series`, {
+      method: 'POST', headers: { authorization: service.authorization }, body: new URLSearchParams({ 'match[]': 'queue' }),
+    });
+    assert.equal((await posted.json()).data.length, 3);
+    assert.deepEqual((await ask('metadata', { metric: 'queue' })).data, { queue: [{ type: 'unknown', help: '', unit: '' }] });
+    assert.deepEqual((await ask('query_exemplars', { query: 'queue', start: now - 60, end: now })).data, []);
+    assert.deepEqual((await ask('rules', {})).data, { groups: [] });
+    assert.ok((await ask('label/__name__/values', {})).data.includes('queue'));
+    assert.match((await ask('status/buildinfo', {})).data.version, /^\d/);
+    assert.equal((await get('/prometheus/api/v1/series')).status, 400);
     const wrong = await get('/prometheus/api/v1/query?query=sum(');
     assert.deepEqual([wrong.status, (await wrong.json()).errorType], [400, 'bad_data']);
   });
