@@ -103,9 +103,17 @@ struct look {
     const uint64_t *there;  // in blocks
     const uint64_t *before; // silent at the last look
     uint32_t numbers, before_numbers;
-    int64_t silent_since_ms;
+    int64_t now_ms;
     uint64_t *silent;
 };
+
+// The next count makes a rate with the last one, as long as that may be followed.
+static bool is_silent_locked(const struct telemetry *t, const struct grid_state *s,
+                             int64_t now_ms)
+{
+    bool counts = s->dstype == TELEMETRY_RATE || s->dstype == TELEMETRY_COUNTER;
+    return s->last_ms <= now_ms - (counts ? t->tiers[0].keep_ms : FORGET_LIFETIME_MS);
+}
 
 static size_t forget_seen(struct telemetry *t, const struct look *l)
 {
@@ -114,7 +122,7 @@ static size_t forget_seen(struct telemetry *t, const struct look *l)
     pthread_mutex_lock(&t->head.lock);
     for (uint32_t s = 0; s < l->numbers; s++) {
         if (has_bit(l->there, l->numbers, s) || !index_is_used(t->index, s) ||
-            head_state_locked(&t->head, s)->last_ms > l->silent_since_ms ||
+            !is_silent_locked(t, head_state_locked(&t->head, s), l->now_ms) ||
             has_row_locked(t, s)) {
             continue;
         }
@@ -152,7 +160,7 @@ int forget_silent(struct telemetry *t)
                                         .before = t->silent,
                                         .numbers = numbers,
                                         .before_numbers = t->silent_numbers,
-                                        .silent_since_ms = now - FORGET_LIFETIME_MS,
+                                        .now_ms = now,
                                         .silent = silent});
     free(t->silent);
     t->silent = TAKE(silent);
@@ -176,13 +184,12 @@ int forget_at_opening(struct telemetry *t)
         index_unlock(t->index);
         return 0;
     }
-    size_t gone = forget_seen(
-        t, &(struct look){.there = there,
-                          .before = all,
-                          .numbers = numbers,
-                          .before_numbers = numbers,
-                          .silent_since_ms = t->looked_ms - FORGET_LIFETIME_MS,
-                          .silent = there});
+    size_t gone = forget_seen(t, &(struct look){.there = there,
+                                                .before = all,
+                                                .numbers = numbers,
+                                                .before_numbers = numbers,
+                                                .now_ms = t->looked_ms,
+                                                .silent = there});
     bool many = gone >= REWRITE_LEAST && gone * REWRITE_ONE_IN >= index_series(t->index);
     return many ? roster_rewrite(t) : 0;
 }

@@ -89,6 +89,7 @@ static void fill(struct world *w, int from, int until, uint32_t *series)
 }
 
 // The store is tended at each of so many looks, a quarter of an hour apart.
+// A window of the coarser tier is eight hours long, and kept for eight more.
 static void pass(struct world *w, int64_t time_ms, int looks)
 {
     w->now_ms += time_ms;
@@ -147,8 +148,9 @@ static void what_left_every_tier_is_forgotten(void **state)
     assert_int_equal(seen(w, BASE), LIMIT);
     assert_int_equal(make(w, LIMIT, &series[LIMIT]), ERR_LIMIT);
     // One of them goes on.
+    pass(w, 7000 * STEP, 0);
     assert_int_equal(append(w, series[7], 7), 0);
-    pass(w, 3200 * STEP, 3);
+    pass(w, 1000 * STEP, 4);
     assert_int_equal(telemetry_forgotten(w->store), LIMIT - 1);
     assert_int_equal(there(w), 1);
     assert_int_equal(nodes(w), 1);
@@ -179,7 +181,7 @@ static void a_held_number_is_refused_beyond_the_limit(void **state)
     struct world *w = *state;
     uint32_t series[2 * LIMIT];
     fill(w, 0, LIMIT, series);
-    pass(w, 4000 * STEP, 5);
+    pass(w, 8000 * STEP, 5);
     assert_int_equal(there(w), 0);
     fill(w, LIMIT, 2 * LIMIT, series);
     assert_int_equal(append(w, series[0], 1), 1);
@@ -210,7 +212,7 @@ static void numbers_are_not_given_again(void **state)
         fill(w, 0, LIMIT, series);
         assert_true(round == 0 || series[0] > last);
         last = series[LIMIT - 1];
-        pass(w, 4000 * STEP, 5);
+        pass(w, 8000 * STEP, 5);
         assert_int_equal(there(w), 0);
         for (int i = 0; i < 2; i++) { // the list on disk is written anew, and read
             telemetry_close(&w->store);
