@@ -45,9 +45,10 @@ struct api {
     pthread_rwlock_t links_lock;
     struct api_links {
         struct http_server *server;
-        struct bus_follower *follower;  // NULL in tests
-        struct flow_executor *executor; // NULL: another process executes
-        struct insight_act *act;        // NULL: no clusters are described
+        struct bus_follower *follower;           // NULL in tests
+        struct flow_executor *executor;          // NULL: another process executes
+        struct insight_act *act;                 // NULL: no clusters are described
+        const struct insight_runbooks *runbooks; // NULL: none are described
     } links;
 };
 

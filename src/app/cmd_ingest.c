@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/meters.h"
 #include "app/progress.h"
+#include "app/work.h"
 #include "app/written.h"
 #include "catalog/catalog.h"
 #include "ingest/ingest.h"
@@ -53,7 +54,7 @@ struct session {
     struct progress *progress;
     struct meter *meter;
     struct ingest_config config;
-    struct flow_workflow workflow;
+    struct app_work work;
     struct flow_executor *executor;
     bool makes_data;  // the folder where there is none
     int64_t tried_us; // when it was last tried to execute
@@ -319,10 +320,10 @@ static int execute_or_follow(struct session *s)
     AUTO(buf_free) struct buf toolchain = {0};
     TRY(media_toolchain(&toolchain));
     struct flow_executor_config config = {.store = s->store,
-                                          .types = ingest_step_types,
-                                          .type_count = ingest_step_type_count,
-                                          .workflows = &s->workflow,
-                                          .workflow_count = 1,
+                                          .types = s->work.types,
+                                          .type_count = s->work.type_count,
+                                          .workflows = s->work.workflows,
+                                          .workflow_count = s->work.workflow_count,
                                           .slots =
                                               (unsigned)args_number(s->args, "slots", 0),
                                           .toolchain = toolchain.data,
@@ -608,7 +609,7 @@ static int session_open(struct session *s, const struct args *args)
     store_measure(s->store, s->meter);
     s->config = (struct ingest_config){
         .store = s->store, .base_url = base_url ? base_url : "http://127.0.0.1:8080"};
-    s->workflow = ingest_workflow(&s->config);
+    app_work_fill(&s->work, &s->config);
     return 0;
 }
 

@@ -2,6 +2,7 @@
 //
 // The program's own processes: one step of a job; the picture of one frame.
 #include "app/commands.h"
+#include "app/work.h"
 #include "ingest/ingest.h"
 
 #include <stdio.h>
@@ -22,7 +23,9 @@ static int step_run(const struct args *args)
         return args_wrong(args, "a step has --data and --dir");
     }
     no_core();
-    return flow_step_main(ingest_step_types, ingest_step_type_count, data, dir);
+    struct app_work work;
+    app_work_fill(&work, NULL);
+    return flow_step_main(work.types, work.type_count, data, dir);
 }
 
 static int frame_run(const struct args *args)

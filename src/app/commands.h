@@ -25,6 +25,7 @@
     X(signals)              \
     X(insight)              \
     X(act)                  \
+    X(runbook)              \
     X(audit)                \
     X(doctor)               \
     X(docs)                 \

@@ -12,6 +12,7 @@
 #include "app/meters.h"
 #include "app/series_service.h"
 #include "app/watcher.h"
+#include "app/work.h"
 #include "media/media.h"
 
 #include <errno.h>
@@ -46,7 +47,7 @@ struct service {
     char *base_url, *ui_dir, *uploads_dir;
     int lock_fd, signal_fd;
     struct ingest_config ingest;
-    struct flow_workflow workflow;
+    struct app_work work;
 };
 
 // What this process counts of itself goes into its own series, while there are any.
@@ -187,7 +188,8 @@ static void link_all(struct service *s)
     api_link(&s->api, (struct api_links){.server = s->server,
                                          .follower = s->follower,
                                          .executor = s->executor,
-                                         .act = watcher_act(s->watcher)});
+                                         .act = watcher_act(s->watcher),
+                                         .runbooks = watcher_runbooks(s->watcher)});
 }
 
 static void count_request(void *user, const struct http_done *done)
@@ -251,10 +253,10 @@ static int start_executor(struct service *s, const struct app_serve_config *c)
     AUTO(buf_free) struct buf toolchain = {0};
     TRY(media_toolchain(&toolchain));
     const struct flow_executor_config config = {.store = s->store,
-                                                .types = ingest_step_types,
-                                                .type_count = ingest_step_type_count,
-                                                .workflows = &s->workflow,
-                                                .workflow_count = 1,
+                                                .types = s->work.types,
+                                                .type_count = s->work.type_count,
+                                                .workflows = s->work.workflows,
+                                                .workflow_count = s->work.workflow_count,
                                                 .slots = c->slots,
                                                 .nice = 5, // viewers are served first
                                                 .on_progress = api_publish_progress,
@@ -331,7 +333,7 @@ static int start(struct service *s, const struct app_serve_config *c)
     TRY(start_server(s, c));
     TRY(start_followers(s, c));
     s->ingest = (struct ingest_config){.store = s->store, .base_url = s->base_url};
-    s->workflow = ingest_workflow(&s->ingest);
+    app_work_fill(&s->work, &s->ingest);
     TRY(start_executor(s, c));
     TRY(collector_start(&s->collector, s->store));
     TRY(start_watcher(s, c));

@@ -20,6 +20,8 @@ struct watcher {
     struct insight_act *act;
     struct insight_alert_rules *rules;
     struct bus_rules *bus_rules;
+    struct insight_runbooks *runbooks;
+    struct bus_rule_action *actions; // of rules: bus' own, and runbooks
     struct insight_peers_file peers;
     int64_t *peers_due_ms; // by cluster of `peers`
     pthread_t threads[2];
@@ -128,7 +130,7 @@ static void *take_looks(void *user)
 {
     struct watcher *w = user;
     bool alerts_fail = false, peers_fail = false, beside_fail = false;
-    bool rules_fail = false;
+    bool rules_fail = false, runs_fail = false;
     int until_look = 0;
     do {
         if (until_look-- == 0) {
@@ -138,6 +140,7 @@ static void *take_looks(void *user)
             until_look = LOOK_S / STEP_S - 1;
         }
         say("following rules", follow_rules(w), &rules_fail);
+        say("looking after runbooks", insight_runs_tend(w->config.store), &runs_fail);
     } while (rest(w, STEP_S));
     return NULL;
 }
@@ -194,26 +197,51 @@ static int load_peers(struct watcher *w, struct diag *diag)
     return 0;
 }
 
+static int load_runbooks(struct watcher *w, struct diag *diag)
+{
+    AUTO(buf_free) struct buf text = {0};
+    AUTO(cstr_free) char *path = NULL;
+    int found = read_conf(w, "runbooks.yaml", &text, &path);
+    if (found <= 0) {
+        return found;
+    }
+    return insight_runbooks_parse(buf_view(&text), path, &w->runbooks, diag);
+}
+
+static int rule_actions(struct watcher *w)
+{
+    w->actions = calloc(bus_rule_action_count + 1, sizeof *w->actions);
+    FAIL_IF(!w->actions, ERR_NOMEM, "a watcher");
+    for (size_t i = 0; i < bus_rule_action_count; i++) {
+        w->actions[i] = bus_rule_actions[i];
+    }
+    w->actions[bus_rule_action_count] = insight_runbook_action;
+    return 0;
+}
+
 static int load_rules(struct watcher *w, struct diag *diag)
 {
     AUTO(buf_free) struct buf text = {0};
     AUTO(cstr_free) char *path = NULL;
+    TRY(rule_actions(w));
+    const struct bus_rules_config config = {.actions = w->actions,
+                                            .action_count = bus_rule_action_count + 1,
+                                            .user = w->runbooks};
     int found = read_conf(w, "rules.yaml", &text, &path);
-    if (found <= 0) {
-        return found;
+    TRY(found);
+    if (found) {
+        TRY(bus_rules_parse(buf_view(&text), path, &config, &w->bus_rules, diag));
+    } else if (w->runbooks) {
+        TRY(bus_rules_new(&w->bus_rules, &config));
     }
-    return bus_rules_parse(buf_view(&text), path,
-                           &(struct bus_rules_config){
-                               .actions = bus_rule_actions,
-                               .action_count = bus_rule_action_count,
-                           },
-                           &w->bus_rules, diag);
+    return w->runbooks ? insight_runbooks_follow(w->runbooks, w->bus_rules) : 0;
 }
 
 static int load(struct watcher *w)
 {
     AUTO(diag_free) struct diag diag = {0};
-    int err = load_fleet(w, &diag);
+    int err = load_runbooks(w, &diag);
+    err = err < 0 ? err : load_fleet(w, &diag);
     err = err < 0 ? err : load_alerts(w, &diag);
     err = err < 0 ? err : load_rules(w, &diag);
     err = err < 0 ? err : load_peers(w, &diag);
@@ -270,11 +298,18 @@ void watcher_stop(struct watcher **watcher)
     insight_fleet_free(&w->fleet);
     insight_alert_rules_free(&w->rules);
     bus_rules_free(&w->bus_rules);
+    insight_runbooks_free(&w->runbooks);
+    free(w->actions);
     insight_peers_file_free(&w->peers);
     free(w->peers_due_ms);
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->lock);
     free(w);
+}
+
+const struct insight_runbooks *watcher_runbooks(struct watcher *w)
+{
+    return w ? w->runbooks : NULL;
 }
 
 struct insight_act *watcher_act(struct watcher *w)

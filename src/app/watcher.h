@@ -2,7 +2,7 @@
 //
 // What a service does by itself beside serving: treats sick servers, looks at alert rules,
 // follows rules over events. Described in
-// files of a folder: clusters.yaml, peers.yaml, alerts.yaml, rules.yaml; what is not there is not done.
+// files of a folder: clusters.yaml, peers.yaml, alerts.yaml, rules.yaml, runbooks.yaml; what is not there is not done.
 #ifndef APP_WATCHER_H
 #define APP_WATCHER_H
 
@@ -21,5 +21,7 @@ int watcher_start(struct watcher **ret, const struct watcher_config *);
 void watcher_stop(struct watcher **);
 // Borrowed; NULL without clusters.yaml.
 struct insight_act *watcher_act(struct watcher *);
+// Borrowed; NULL without runbooks.yaml.
+const struct insight_runbooks *watcher_runbooks(struct watcher *);
 
 #endif

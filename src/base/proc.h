@@ -39,14 +39,22 @@ struct proc_question {
     const char *const *argv; // as above
     const char *cwd;
     struct str in;
-    int64_t timeout_us; // then its whole process group is killed
-    size_t max_bytes;   // kept of stdout, and of stderr; the rest is read and dropped
+    int64_t timeout_us;     // then its whole process group is killed
+    size_t max_bytes;       // kept of stdout, and of stderr; the rest is read and dropped
+    size_t max_err_bytes;   // kept of stderr; 0: max_bytes
+    const char *const *env; // "NAME=value" besides the usual; NULL-terminated; NULL
+    bool ends_group;        // what is left of its group when it ends is killed, too
+    // Asked several times a second: true ends it as a timeout does. NULL.
+    bool (*stop)(void *user);
+    void *user;
 };
 struct proc_answer {
     struct buf out, err;
     struct proc_exit exit;
     bool timed_out;
-    bool cut; // more came than was kept
+    bool stopped; // by `stop`
+    bool cut;     // more came than was kept
+    bool out_cut; // of stdout
 };
 void proc_answer_free(struct proc_answer *);
 // Runs it in a process group of its own, with PATH, HOME and LANG as its whole environment: secrets of this

@@ -58,10 +58,14 @@ static bool take(struct talk *t, int which)
     struct buf *to = which == OUT ? &t->answer->out : &t->answer->err;
     ssize_t n = read(t->fds[which].fd, bytes, sizeof bytes);
     if (n > 0) {
-        size_t room = t->question->max_bytes - MIN(t->question->max_bytes, to->len);
+        size_t err_max = t->question->max_err_bytes;
+        size_t most = which == ERR_OUT && err_max ? err_max : t->question->max_bytes;
+        size_t room = most - MIN(most, to->len);
         size_t keep = MIN((size_t)n, room);
         buf_add(to, bytes, keep);
-        t->answer->cut = t->answer->cut || keep < (size_t)n;
+        bool cut = keep < (size_t)n;
+        t->answer->cut = t->answer->cut || cut;
+        t->answer->out_cut = t->answer->out_cut || (cut && which == OUT);
         return true;
     }
     if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -79,17 +83,26 @@ static void take_rest(struct talk *t)
     }
 }
 
+// True when it is to end now.
+static bool is_over(struct talk *t, int64_t left_us)
+{
+    const struct proc_question *q = t->question;
+    t->answer->timed_out = left_us <= 0;
+    t->answer->stopped = left_us > 0 && q->stop && q->stop(q->user);
+    return t->answer->timed_out || t->answer->stopped;
+}
+
 static int converse(struct talk *t)
 {
     int64_t until_us = clock_mono_us() + t->question->timeout_us;
+    int64_t turn_ms = t->question->stop ? 200 : 1000;
     while (!(t->fds[ENDED].revents & POLLIN)) {
         int64_t left_us = until_us - clock_mono_us();
-        if (left_us <= 0) {
-            t->answer->timed_out = true;
+        if (is_over(t, left_us)) {
             kill(-t->pid, SIGKILL);
             break;
         }
-        int ready = poll(t->fds, FDS, (int)MIN(left_us / 1000 + 1, INT64_C(1000)));
+        int ready = poll(t->fds, FDS, (int)MIN(left_us / 1000 + 1, turn_ms));
         if (ready < 0 && errno != EINTR) {
             kill(-t->pid, SIGKILL);
             return err_fail_errno("waiting for a program");
@@ -135,6 +148,8 @@ static void add_env(const char *name, char text[4096], const char **env, size_t 
     }
 }
 
+#define MORE_ENV 64
+
 static int spawn(struct talk *t)
 {
     AUTO(fd_close) int in = -1;
@@ -142,8 +157,8 @@ static int spawn(struct talk *t)
     AUTO(fd_close) int err = -1;
     int child[3] = {-1, -1, -1};
     char path[4096], home[4096], lang[4096];
-    const char *env[4] = {0};
-    size_t count = 0;
+    const char *env[4 + MORE_ENV] = {0};
+    size_t count = 0, more = 0;
     int failed = open_pipes(t, child);
     in = child[IN];
     out = child[OUT];
@@ -152,6 +167,10 @@ static int spawn(struct talk *t)
     add_env("PATH", path, env, &count);
     add_env("HOME", home, env, &count);
     add_env("LANG", lang, env, &count);
+    for (; t->question->env && t->question->env[more]; more++) {
+        FAIL_IF(more == MORE_ENV, ERR_LIMIT, "over %d variables", MORE_ENV);
+        env[count++] = t->question->env[more];
+    }
     TRY(proc_spawn(&(struct proc_config){.argv = t->question->argv,
                                          .cwd = t->question->cwd,
                                          .in_fd = in,
@@ -181,6 +200,9 @@ int proc_ask(const struct proc_question *question, struct proc_answer *ret)
         fd_close(&t.fds[IN].fd);
     }
     int err = converse(&t);
+    if (question->ends_group) {
+        kill(-t.pid, SIGKILL); // its leader was not waited for yet: the number is its
+    }
     TRY(proc_wait(t.pid, true, &ret->exit));
     TRY(err);
     take_rest(&t);

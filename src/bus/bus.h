@@ -95,6 +95,18 @@ struct bus_rule_action {
 extern const struct bus_rule_action bus_rule_actions[];
 extern const size_t bus_rule_action_count;
 
+struct bus_rule_pair {
+    char *name; // where: a path, "data.severity"
+    char *is;
+};
+// As conf/rules.yaml has it.
+struct bus_rule {
+    char *name, *type, *subject, *key, *action;
+    struct bus_rule_pair *where, *with;
+    uint32_t where_count, with_count;
+    int64_t count, within_s, quiet_s;
+};
+
 struct bus_rules;
 struct bus_rules_config {
     const struct bus_rule_action *actions; // outlive the rules
@@ -104,7 +116,12 @@ struct bus_rules_config {
 // ERR_INVALID with `file:line: message`. conf/rules.yaml shows all of it.
 int bus_rules_parse(struct str yaml, const char *file, const struct bus_rules_config *,
                     struct bus_rules **ret, struct diag *);
+// None yet; bus_rules_add adds one that outlives them. ERR_INVALID says what is wrong with it.
+int bus_rules_new(struct bus_rules **ret, const struct bus_rules_config *);
+int bus_rules_add(struct bus_rules *, const struct bus_rule *);
 void bus_rules_free(struct bus_rules **);
+// What stands at a path of an event ("data.tags.cluster"), as text; nothing where the path leads nowhere.
+int bus_event_text(const json_t *event, const char *path, struct buf *out);
 // Looks at up to `limit` events behind the last that was looked at (at first, behind the newest): how many. A rule
 // whose action fails becomes a finding ("rule/<name>"), and holds no other up.
 int bus_rules_run(struct store *, const struct bus_rules *, int limit);

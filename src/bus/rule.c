@@ -13,24 +13,15 @@ enum { RULES_MAX = 1000, WHERE_MAX = 32 };
 #define S_US     INT64_C(1000000)
 #define DETECTOR "rules@1"
 
-struct pair {
-    char *name; // where: a path, "data.severity"
-    char *is;
-};
-struct rule {
-    char *name, *type, *subject, *key, *action;
-    struct pair *where, *with;
-    uint32_t where_count, with_count;
-    int64_t count, within_s, quiet_s;
-};
 struct rules_yaml {
     int64_t schema;
-    struct rule *rules;
+    struct bus_rule *rules;
     uint32_t rules_count;
 };
 struct bus_rules {
     struct bus_rules_config config;
-    struct rules_yaml *yaml;
+    struct rules_yaml *yaml; // NULL: none came from a file
+    VEC(const struct bus_rule *) list;
     json_t *with; // by rule: an object
 };
 
@@ -38,26 +29,26 @@ struct bus_rules {
     CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | (flags), type, member, 1, longest)
 #define OPTIONAL CYAML_FLAG_OPTIONAL
 static const cyaml_schema_field_t pair_fields[] = {
-    TEXT("name", struct pair, name, 0, 200), TEXT("is", struct pair, is, 0, 4000),
-    CYAML_FIELD_END};
+    TEXT("name", struct bus_rule_pair, name, 0, 200),
+    TEXT("is", struct bus_rule_pair, is, 0, 4000), CYAML_FIELD_END};
 static const cyaml_schema_value_t pair_schema = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct pair, pair_fields)};
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct bus_rule_pair, pair_fields)};
 static const cyaml_schema_field_t rule_fields[] = {
-    TEXT("name", struct rule, name, 0, 63),
-    TEXT("type", struct rule, type, 0, 200),
-    TEXT("subject", struct rule, subject, OPTIONAL, 200),
-    TEXT("key", struct rule, key, OPTIONAL, 200),
-    TEXT("action", struct rule, action, 0, 63),
-    CYAML_FIELD_SEQUENCE("where", CYAML_FLAG_POINTER | OPTIONAL, struct rule, where,
+    TEXT("name", struct bus_rule, name, 0, 63),
+    TEXT("type", struct bus_rule, type, 0, 200),
+    TEXT("subject", struct bus_rule, subject, OPTIONAL, 200),
+    TEXT("key", struct bus_rule, key, OPTIONAL, 200),
+    TEXT("action", struct bus_rule, action, 0, 63),
+    CYAML_FIELD_SEQUENCE("where", CYAML_FLAG_POINTER | OPTIONAL, struct bus_rule, where,
                          &pair_schema, 0, WHERE_MAX),
-    CYAML_FIELD_SEQUENCE("with", CYAML_FLAG_POINTER | OPTIONAL, struct rule, with,
+    CYAML_FIELD_SEQUENCE("with", CYAML_FLAG_POINTER | OPTIONAL, struct bus_rule, with,
                          &pair_schema, 0, WHERE_MAX),
-    CYAML_FIELD_INT("count", OPTIONAL, struct rule, count),
-    CYAML_FIELD_INT("within_s", OPTIONAL, struct rule, within_s),
-    CYAML_FIELD_INT("quiet_s", OPTIONAL, struct rule, quiet_s),
+    CYAML_FIELD_INT("count", OPTIONAL, struct bus_rule, count),
+    CYAML_FIELD_INT("within_s", OPTIONAL, struct bus_rule, within_s),
+    CYAML_FIELD_INT("quiet_s", OPTIONAL, struct bus_rule, quiet_s),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t rule_schema = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct rule, rule_fields)};
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct bus_rule, rule_fields)};
 static const cyaml_schema_field_t rules_fields[] = {
     CYAML_FIELD_INT("schema", CYAML_FLAG_DEFAULT, struct rules_yaml, schema),
     CYAML_FIELD_SEQUENCE("rules", CYAML_FLAG_POINTER, struct rules_yaml, rules,
@@ -70,7 +61,10 @@ void bus_rules_free(struct bus_rules **rules)
 {
     struct bus_rules *r = TAKE(*rules);
     if (r) {
-        yaml_data_free(&rules_schema, r->yaml, 0);
+        if (r->yaml) {
+            yaml_data_free(&rules_schema, r->yaml, 0);
+        }
+        vec_free(&r->list);
         json_free(&r->with);
         free(r);
     }
@@ -87,7 +81,7 @@ static const struct bus_rule_action *action_of(const struct bus_rules *rules,
     return NULL;
 }
 
-static int with_of(const struct rule *rule, json_t *list)
+static int with_of(const struct bus_rule *rule, json_t *list)
 {
     json_t *with = json_object();
     FAIL_IF(!with || json_array_append_new(list, with) != 0, ERR_NOMEM, "a rule");
@@ -102,10 +96,10 @@ static int with_of(const struct rule *rule, json_t *list)
 // What is wrong with a rule; NULL: nothing.
 static const char *mistake(const struct bus_rules *rules, size_t i)
 {
-    const struct rule *rule = &rules->yaml->rules[i];
+    const struct bus_rule *rule = rules->list.data[i];
     const struct bus_rule_action *action = action_of(rules, rule->action);
     for (size_t k = 0; k < i; k++) {
-        if (strcmp(rules->yaml->rules[k].name, rule->name) == 0) {
+        if (strcmp(rules->list.data[k]->name, rule->name) == 0) {
             return "two rules have the same name";
         }
     }
@@ -128,9 +122,8 @@ static int check(struct bus_rules *rules, struct str yaml, const char *file,
     if (rules->yaml->schema != 1) {
         diag_add(diag, file, yaml_line_of(yaml, "schema"), "schema 1 is known");
     }
-    for (size_t i = 0; i < rules->yaml->rules_count; i++) {
+    for (size_t i = 0; i < rules->list.len; i++) {
         AUTO(cstr_free) char *path = NULL;
-        TRY(with_of(&rules->yaml->rules[i], rules->with));
         const char *what = mistake(rules, i);
         TRY(cstr_printf(&path, "rules/%zu", i));
         if (what) {
@@ -140,21 +133,43 @@ static int check(struct bus_rules *rules, struct str yaml, const char *file,
     return diag->items.len ? diag_fail(diag, ERR_INVALID) : 0;
 }
 
+static int take_in(struct bus_rules *rules, const struct bus_rule *rule)
+{
+    TRY(with_of(rule, rules->with));
+    return vec_push(&rules->list, rule);
+}
+
+int bus_rules_new(struct bus_rules **ret, const struct bus_rules_config *config)
+{
+    AUTO(bus_rules_free) struct bus_rules *rules = calloc(1, sizeof *rules);
+    FAIL_IF(!rules, ERR_NOMEM, "rules");
+    rules->config = *config;
+    rules->with = json_array();
+    FAIL_IF(!rules->with, ERR_NOMEM, "rules");
+    *ret = TAKE(rules);
+    return 0;
+}
+
+int bus_rules_add(struct bus_rules *rules, const struct bus_rule *rule)
+{
+    TRY(take_in(rules, rule));
+    const char *what = mistake(rules, rules->list.len - 1);
+    FAIL_IF(what, ERR_INVALID, "rule %s: %s", rule->name, what);
+    return 0;
+}
+
 int bus_rules_parse(struct str yaml, const char *file,
                     const struct bus_rules_config *config, struct bus_rules **ret,
                     struct diag *diag)
 {
+    AUTO(bus_rules_free) struct bus_rules *rules = NULL;
     void *loaded = NULL;
+    TRY(bus_rules_new(&rules, config));
     TRY(yaml_load(yaml, file, &rules_schema, &loaded, NULL, diag));
-    AUTO(bus_rules_free) struct bus_rules *rules = calloc(1, sizeof *rules);
-    if (!rules) {
-        yaml_data_free(&rules_schema, loaded, 0);
-        FAIL(ERR_NOMEM, "rules");
-    }
-    rules->config = *config;
     rules->yaml = loaded;
-    rules->with = json_array();
-    FAIL_IF(!rules->with, ERR_NOMEM, "rules");
+    for (size_t i = 0; i < rules->yaml->rules_count; i++) {
+        TRY(take_in(rules, &rules->yaml->rules[i]));
+    }
     TRY(check(rules, yaml, file, diag));
     *ret = TAKE(rules);
     return 0;
@@ -181,6 +196,12 @@ static void write_value(const json_t *value, struct buf *out)
     }
 }
 
+int bus_event_text(const json_t *event, const char *path, struct buf *out)
+{
+    write_value(value_at(event, path), out);
+    return out->err;
+}
+
 static bool type_fits(const char *pattern, const char *type)
 {
     size_t len = strlen(pattern);
@@ -188,7 +209,7 @@ static bool type_fits(const char *pattern, const char *type)
                                    : strcmp(pattern, type) == 0;
 }
 
-static int fits(const struct rule *rule, const json_t *event)
+static int fits(const struct bus_rule *rule, const json_t *event)
 {
     if (!type_fits(rule->type, json_str_or(event, "type", "")) ||
         (rule->subject &&
@@ -220,7 +241,7 @@ static void hit_clear(struct hit *h)
 }
 
 // 1: enough of them within the window, and not too soon after the last time.
-static int is_due(struct store_tx *tx, const struct hit *h, const struct rule *rule)
+static int is_due(struct store_tx *tx, const struct hit *h, const struct bus_rule *rule)
 {
     int64_t count = 0, quiet = 0;
     if (rule->count > 1) {
@@ -245,7 +266,7 @@ static int is_due(struct store_tx *tx, const struct hit *h, const struct rule *r
     return rule->quiet_s == 0 || quiet == 0;
 }
 
-static int act(struct store_tx *tx, const struct hit *h, const struct rule *rule)
+static int act(struct store_tx *tx, const struct hit *h, const struct bus_rule *rule)
 {
     const struct bus_rule_action *action = action_of(h->rules, rule->action);
     AUTO(cstr_free) char *dedupe = NULL;
@@ -263,7 +284,7 @@ static int act(struct store_tx *tx, const struct hit *h, const struct rule *rule
 
 static int apply(struct store_tx *tx, struct hit *h)
 {
-    const struct rule *rule = &h->rules->yaml->rules[h->index];
+    const struct bus_rule *rule = h->rules->list.data[h->index];
     int wanted = fits(rule, h->event);
     TRY(wanted);
     if (!wanted) {
@@ -278,7 +299,7 @@ static int apply(struct store_tx *tx, struct hit *h)
     return due ? act(tx, h, rule) : 0;
 }
 
-static int note_failure(struct store_tx *tx, const struct rule *rule, const char *why)
+static int note_failure(struct store_tx *tx, const struct bus_rule *rule, const char *why)
 {
     AUTO(cstr_free) char *subject = NULL;
     char id[UUID_BYTES];
@@ -299,7 +320,7 @@ static int apply_apart(struct store_tx *tx, struct hit *h)
     if (err < 0) {
         TRY(cstr_dup(&why, err_reason()));
         TRY(store_exec(tx, "ROLLBACK TO rule", ""));
-        TRY(note_failure(tx, &h->rules->yaml->rules[h->index], why));
+        TRY(note_failure(tx, h->rules->list.data[h->index], why));
     }
     return store_exec(tx, "RELEASE rule", "");
 }
@@ -318,7 +339,7 @@ static int look(struct store *store, const struct bus_rules *rules, const json_t
     }
     // What a rule's failure is told by must not set off the rule again.
     bool own = str_starts(str_of(json_str_or(event, "subject", "")), "rule/");
-    for (h.index = 0; !own && h.index < rules->yaml->rules_count; h.index++) {
+    for (h.index = 0; !own && h.index < rules->list.len; h.index++) {
         TRY(apply_apart(tx, &h));
     }
     return store_commit(&tx);

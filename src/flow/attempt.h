@@ -25,6 +25,7 @@ struct attempt {
     int64_t step;
     int64_t fence;
     int64_t cost;
+    bool aside; // not in a slot
     char job[UUID_BYTES];
     char *name;
     char *subject;
@@ -79,6 +80,7 @@ struct claim_config {
     const struct flow_executor_config *executor;
     struct store_tx *tx;
     unsigned slots;       // free
+    unsigned aside;       // free beside them
     int64_t memory_bytes; // free
     bool idle;            // nothing runs: the first step is taken whatever it needs
     // Does a running attempt make this key already?
@@ -91,6 +93,8 @@ struct attempts {
     VEC(struct attempt *) items;
 };
 int claim_steps(const struct claim_config *, struct attempts *out, size_t *ret_done);
+// What of the step has no result yet.
+int claim_parts(struct store_tx *, struct attempt *);
 // Writes what became of an attempt, if its fence still holds.
 int claim_settle(struct store_tx *, const struct flow_executor_config *,
                  struct attempt *);

@@ -55,11 +55,12 @@ static int read_candidate(const struct store_rows *r, struct attempt **ret)
     a->cost = store_i64(r, 4);
     TRY(cstr_dup(&a->subject, store_text(r, 5)));
     TRY(store_json(r, 6, &a->spec));
+    a->aside = strcmp(store_text(r, 8), FLOW_ASIDE) == 0;
     *ret = TAKE(a);
     return 0;
 }
 
-static int read_parts(struct store_tx *tx, struct attempt *a)
+int claim_parts(struct store_tx *tx, struct attempt *a)
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
     TRY(store_query(
@@ -146,10 +147,11 @@ static int list_candidates(const struct claim_config *c, struct attempts *out)
     AUTO(store_rows_free) struct store_rows *r = NULL;
     TRY(store_query(
         c->tx, &r,
-        "SELECT s.id, s.job, s.name, s.type, s.cost, j.subject, s.spec, s.version"
+        "SELECT s.id, s.job, s.name, s.type, s.cost, j.subject, s.spec, s.version, s.lane"
         " FROM flow_step s INDEXED BY flow_step_waiting"
         " JOIN flow_job j ON j.id = s.job"
         " WHERE s.state = '" STEP_WAITING "' AND s.not_before_us <= ?"
+        " AND s.lane IN ('', '" FLOW_ASIDE "')"
         " ORDER BY s.urgency DESC, s.job, s.priority DESC, s.cost DESC, s.id LIMIT ?",
         "ii", clock_wall_us(), (int64_t)LOOK_AHEAD));
     int more;
@@ -183,16 +185,18 @@ int claim_steps(const struct claim_config *c, struct attempts *out, size_t *ret_
     AUTO(attempts_free) struct attempts found = {0};
     AUTO(attempts_free) struct attempts taken = {0};
     int64_t memory = c->memory_bytes;
-    size_t done = 0;
+    size_t done = 0, in_slots = 0, aside = 0;
+    bool full = c->slots == 0;
     TRY(list_candidates(c, &found));
     vec_for_each (at, &found.items) {
         bool fits =
             (*at)->type->memory_bytes <= memory || (c->idle && taken.items.len == 0);
         // Nothing overtakes a step that waits for memory, or small ones would starve it.
-        if (taken.items.len >= c->slots || !fits) {
-            break;
+        full = full || in_slots >= c->slots || (!(*at)->aside && !fits);
+        if ((*at)->aside ? aside >= c->aside : full) {
+            continue;
         }
-        TRY(read_parts(c->tx, *at));
+        TRY(claim_parts(c->tx, *at));
         if ((*at)->parts.len == 0) {
             TRY(finish_reused(c->tx, *at));
             done++;
@@ -203,6 +207,8 @@ int claim_steps(const struct claim_config *c, struct attempts *out, size_t *ret_
         }
         TRY(mark_running(c->tx, *at));
         memory -= (*at)->type->memory_bytes;
+        in_slots += !(*at)->aside;
+        aside += (*at)->aside;
         TRY(vec_push(&taken.items, *at));
         *at = NULL;
     }
@@ -331,7 +337,7 @@ int claim_release_all(struct store_tx *tx)
                       " WHERE id = job) WHEN '" JOB_RUNNING "' THEN '" STEP_WAITING
                       "' ELSE '" STEP_HELD "' END, fence = fence + 1,"
                       " attempts = max(attempts - 1, 0), progress_ppm = 0"
-                      " WHERE state = '" STEP_RUNNING "'",
+                      " WHERE state = '" STEP_RUNNING "' AND lease_us = 0",
                       "");
 }
 

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #define POLL_MS          150
+#define ASIDE_MAX        8
 #define BLOCKED_POLL_MS  1000 // rows cannot be written: try again that often
 #define PACE             10 // times the last call's duration between two calls of a workflow
 #define MEASURE_EVERY_US 2000000
@@ -235,37 +236,60 @@ static int tell_jobs(struct flow_executor *x)
     return 0;
 }
 
-static int claim(struct flow_executor *x, struct store_tx *tx, size_t ended,
-                 struct attempts *claimed, size_t *ret_done)
+struct room_left {
+    unsigned slots, aside;
+    int64_t memory_bytes;
+    bool idle;
+};
+
+static struct room_left room_left(const struct flow_executor *x)
 {
-    size_t alive = x->running.items.len - ended;
-    int64_t used = 0;
-    vec_for_each (a, &x->running.items) {
-        used += (*a)->ended ? 0 : (*a)->type->memory_bytes;
+    struct room_left left = {x->config.slots, ASIDE_MAX, x->config.memory_bytes, true};
+    for (size_t i = 0; i < x->running.items.len; i++) {
+        const struct attempt *a = x->running.items.data[i];
+        if (a->ended) {
+            continue;
+        }
+        left.slots -= !a->aside && left.slots;
+        left.aside -= a->aside && left.aside;
+        left.memory_bytes -= a->type->memory_bytes;
+        left.idle = left.idle && a->aside;
     }
-    if (alive >= x->config.slots || atomic_load(&x->stopping)) {
-        return 0;
-    }
-    return claim_steps(
-        &(struct claim_config){.executor = &x->config,
-                               .tx = tx,
-                               .slots = x->config.slots - (unsigned)alive,
-                               .memory_bytes = x->config.memory_bytes - used,
-                               .idle = alive == 0,
-                               .is_made = is_made,
-                               .user = x},
-        claimed, ret_done);
+    return left;
 }
 
+static int claim(struct flow_executor *x, struct store_tx *tx, struct attempts *claimed,
+                 size_t *ret_done)
+{
+    struct room_left left = room_left(x);
+    if ((left.slots == 0 && left.aside == 0) || atomic_load(&x->stopping)) {
+        return 0;
+    }
+    return claim_steps(&(struct claim_config){.executor = &x->config,
+                                              .tx = tx,
+                                              .slots = left.slots,
+                                              .aside = left.aside,
+                                              .memory_bytes = left.memory_bytes,
+                                              .idle = left.idle,
+                                              .is_made = is_made,
+                                              .user = x},
+                       claimed, ret_done);
+}
+
+// Whether a step waits for which there is room.
 static bool has_waiting(struct flow_executor *x)
 {
     AUTO(store_rollback) struct store_tx *tx = NULL;
+    struct room_left left = room_left(x);
     int64_t one = 0;
-    return store_begin(x->config.store, STORE_READ, &tx) == 0 &&
+    return (left.slots || left.aside) &&
+           store_begin(x->config.store, STORE_READ, &tx) == 0 &&
            store_get_i64(tx, &one,
                          "SELECT 1 FROM flow_step WHERE state = '" STEP_WAITING
-                         "' AND not_before_us <= ? LIMIT 1",
-                         "i", clock_wall_us()) == 0;
+                         "' AND not_before_us <= ? AND ((lane = '' AND ?) OR"
+                         " (lane = '" FLOW_ASIDE "' AND ?)) LIMIT 1",
+                         "iii", clock_wall_us(), (int64_t)(left.slots > 0),
+                         (int64_t)(left.aside > 0)) == 0;
 }
 
 // Also for those who only see rows; sooner when rows are written anyway.
@@ -294,7 +318,7 @@ static int settle_and_claim(struct flow_executor *x, size_t ended,
         TRY(write_progress(x, tx));
         x->measured_us = clock_mono_us();
     }
-    TRY(claim(x, tx, ended, claimed, ret_done));
+    TRY(claim(x, tx, claimed, ret_done));
     // What rows call running must have an owner here: nothing may fail behind the commit.
     TRY(vec_reserve(&x->running.items, x->running.items.len + claimed->items.len));
     TRY(store_commit(&tx));
@@ -335,8 +359,7 @@ static int work(struct flow_executor *x)
     struct attempts claimed = {0};
     size_t done = 0;
     size_t ended = reap_all(x);
-    if (!ended && !is_measuring_due(x, ended) &&
-        (x->running.items.len >= x->config.slots || !has_waiting(x))) {
+    if (!ended && !is_measuring_due(x, ended) && !has_waiting(x)) {
         return 0;
     }
     int err = settle_and_claim(x, ended, &claimed, &done);
@@ -459,7 +482,7 @@ static int list_dirty(struct flow_executor *x, json_t **ret)
 static int advance_all(struct flow_executor *x)
 {
     AUTO(json_free) json_t *jobs = NULL;
-    bool starving = x->running.items.len < x->config.slots;
+    bool starving = room_left(x).slots > 0;
     size_t i;
     json_t *job;
     TRY(list_dirty(x, &jobs));

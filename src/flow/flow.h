@@ -86,7 +86,13 @@ struct flow_step_spec {
     int urgency;
     // Expected duration in ms on some machine, for progress and longest-first; ≥ 1
     int64_t cost;
+    // Who runs it: NULL or "": a slot; FLOW_ASIDE; anything else: whoever takes it by that name (flow_take).
+    const char *lane;
+    int64_t not_before_us; // wall clock; as it stood when the step was first wanted
 };
+
+// Beside the slots, a few at once: for what waits more than it computes and must not stand behind encodes.
+#define FLOW_ASIDE "aside"
 
 struct flow_output {
     const char *name;
@@ -172,6 +178,28 @@ int flow_job(struct store_tx *, const char *job, json_t **ret_object);
 // The step's captured stderr, latest attempt; bytes from `offset` on, at most 1 MiB.
 int flow_step_log_read(struct store *, const char *job, const char *step, int64_t offset,
                        struct buf *out);
+
+// --- steps that others run ------------------------------------------------------------------
+//
+// A step in a lane of its own is taken by lease, over whatever way, by who runs it elsewhere. Whose lease
+// ended commits nothing; the step waits again.
+
+struct flow_taken {
+    int64_t step, fence;
+    char job[UUID_BYTES];
+    json_t *params; // owned
+};
+void flow_taken_clear(struct flow_taken *);
+// 1: the lane's first step that is due, until the lease ends. 0: there is none.
+int flow_take(struct store_tx *, const char *lane, int64_t lease_us,
+              struct flow_taken *ret);
+// The lease from now on; ERR_FENCED: the step is not this taker's any more.
+int flow_keep(struct store_tx *, const struct flow_taken *, int64_t lease_us);
+// Its one part's value and outputs (blobs that are there and synced). ERR_FENCED as above.
+int flow_give(struct store *, struct store_tx *, const struct flow_taken *,
+              const json_t *value, const struct flow_output *outputs, size_t count);
+// Lets steps whose lease ended wait again: how many.
+int flow_lapse(struct store_tx *);
 
 // --- the executor --------------------------------------------------------------------------
 

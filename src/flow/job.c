@@ -115,6 +115,11 @@ const struct store_migration flow_migrations[] = {
      "ALTER TABLE flow_job ADD COLUMN busy_since_us INTEGER;"
      "CREATE INDEX flow_job_running ON flow_job (priority DESC, id)"
      "  WHERE state = 'running';"},
+    // Who runs a step, and until when it is another's (wall clock; 0: a process of the executor's).
+    {"flow", 6,
+     "ALTER TABLE flow_step ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
+     "ALTER TABLE flow_step ADD COLUMN lease_us INTEGER NOT NULL DEFAULT 0;"
+     "CREATE INDEX flow_step_lane ON flow_step (lane, state) WHERE lane <> '';"},
 };
 const size_t flow_migration_count = ARRAY_LEN(flow_migrations);
 

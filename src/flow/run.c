@@ -165,16 +165,19 @@ static int write_step(struct flow_run *run, const struct wanted *w)
     TRY(store_get_i64(
         tx, &id,
         "INSERT INTO flow_step (job, name, type, version, sum, urgency,"
-        " priority, cost, spec, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " priority, cost, spec, state, lane, not_before_us)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (job, name) DO UPDATE SET type = excluded.type,"
         " version = excluded.version, sum = excluded.sum,"
         " urgency = excluded.urgency, priority = excluded.priority, cost = excluded.cost,"
         " spec = excluded.spec, state = excluded.state, fence = fence + 1,"
-        " attempts = 0, not_before_us = 0, progress_ppm = 0, reused = 0,"
-        " error = NULL, reason = NULL RETURNING id",
-        "sssibiiijs", run->config->job, w->spec->name, w->spec->type,
+        " lane = excluded.lane, lease_us = 0,"
+        " attempts = 0, not_before_us = excluded.not_before_us, progress_ppm = 0,"
+        " reused = 0, error = NULL, reason = NULL RETURNING id",
+        "sssibiiijssi", run->config->job, w->spec->name, w->spec->type,
         (int64_t)w->type->version, STORE_HASH(&w->sum), run->priority + w->spec->urgency,
-        (int64_t)w->spec->priority, MAX(w->spec->cost, (int64_t)1), spec, STEP_WAITING));
+        (int64_t)w->spec->priority, MAX(w->spec->cost, (int64_t)1), spec, STEP_WAITING,
+        w->spec->lane ? w->spec->lane : "", w->spec->not_before_us));
     TRY(store_exec(tx, "DELETE FROM flow_part WHERE step = ?", "i", id));
     TRY(write_parts(run, w, id, &all));
     run->added = true;

@@ -18,6 +18,7 @@
 #include "insight/incident.h"
 #include "insight/peers.h"
 #include "insight/relate.h"
+#include "insight/runbook.h"
 #include "insight/sheet.h"
 #include "insight/signals.h"
 #include "insight/simulate.h"
