@@ -14,9 +14,12 @@
 // Who sends series: operators, agents, and whoever has a token for it.
 #define S   (ACCOUNT_OPERATOR | ACCOUNT_ADMIN | ACCOUNT_AGENT | API_SENDER)
 #define ANY ((1u << ACCOUNT_ROLE_COUNT) - 1)
+#define G   API_AGENT
 
 #define SMALL 4096         // bytes of a body with a few fields
 #define LARGE (256u << 10) // of one with texts
+
+#define GIVEN (2u << 20)   // of one with what a program printed, in base64url
 
 #define HEAVY_MAX 6
 
@@ -133,6 +136,15 @@ const struct http_route api_routes[] = {
     POST(API "/actions/{id}/approve", O, actions_approve, SMALL, "Approve what is held by a judgement"),
     POST(API "/actions/{id}/refuse", O, actions_refuse, SMALL, "Refuse what is held"),
     POST(API "/actions/{id}/undo", O, actions_undo, SMALL, "Put a server back into service"),
+    GET(API "/runs", O, runs_list, "Runs of runbooks, newest first"),
+    POST(API "/runs", O, runs_add, SMALL, "Run a runbook now"),
+    GET(API "/runs/{id}", O, runs_get, "A run: its attempts, its answer, what it printed"),
+    POST(API "/runs/{id}/approve", O, runs_approve, SMALL, "Approve a run that waits for a person"),
+    POST(API "/runs/{id}/refuse", O, runs_refuse, SMALL, "Refuse a run that waits for a person"),
+    POST(API "/runs/{id}/cancel", O, runs_cancel, SMALL, "End a run and all that it started"),
+    POST(API "/agent/take", G, agent_take, SMALL, "What is to be run on the agent's server, within wait_s"),
+    POST(API "/agent/keep", G, agent_keep, SMALL, "It goes on"),
+    POST(API "/agent/give", G, agent_give, GIVEN, "What came of it"),
     POST(API "/suspicions", O, suspicions_add, LARGE, "A look at a cluster by another detector"),
     GET(API "/alerts", O, alerts_list, "Alerts that are not resolved, or in a state"),
     GET(API "/alerts/{id}", O, alerts_get, "An alert"),
@@ -254,6 +266,27 @@ static int authenticate_sender(struct api *api, const char *token, http_roles *r
     return err == ERR_UNKNOWN_USER ? 0 : err;
 }
 
+static int authenticate_agent(struct api *api, const char *token, http_roles *ret_roles,
+                              void **ret_identity)
+{
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    AUTO(cstr_free) char *name = NULL;
+    TRY(store_begin(api->store, STORE_READ, &tx));
+    int err = insight_agent_find(tx, token, &name);
+    if (err < 0) {
+        return err == ERR_UNKNOWN_USER ? 0 : err;
+    }
+    struct api_caller *caller = calloc(1, sizeof *caller);
+    FAIL_IF(!caller, ERR_NOMEM, "a caller");
+    if (str_copy(caller->agent, sizeof caller->agent, str_of(name)) < 0) {
+        free(caller);
+        return 0;
+    }
+    *ret_roles = API_AGENT;
+    *ret_identity = caller;
+    return 0;
+}
+
 // Sessions live from their last use; noted once a day, so that reading stays reading.
 // A session that cannot be written down as used now (a full disk) still is one.
 static int keep_alive(struct api *api, const char *token)
@@ -272,6 +305,9 @@ int api_authenticate(struct http_request *req, void *user, http_roles *ret_roles
     struct api_caller caller = {0};
     if (token && str_starts(str_of(token), TELEMETRY_TOKEN_MARK)) {
         return authenticate_sender(api, token, ret_roles);
+    }
+    if (token && str_starts(str_of(token), INSIGHT_AGENT_TOKEN_MARK)) {
+        return authenticate_agent(api, token, ret_roles, ret_identity);
     }
     if (!token || str_copy(caller.token, sizeof caller.token, str_of(token)) < 0) {
         return 0;
@@ -458,6 +494,9 @@ static int add_roles(const struct http_route *route, json_t *document)
     }
     if (route->roles & API_SENDER) {
         json_array_append_new(roles, json_string("sender"));
+    }
+    if (route->roles & API_AGENT) {
+        json_array_append_new(roles, json_string("server's agent"));
     }
     AUTO(buf_free) struct buf path = {0};
     for (const char *p = route->path; *p; p++) {

@@ -38,6 +38,7 @@ struct api {
     struct quality *quality;
     int64_t check_us; // how long a request may read an upload
 
+    atomic_int agents_waiting;
     atomic_int heavy; // requests that decode or hash at this moment
 
     // Threads of one use the others, so none may be freed while a call is in it: used under a
@@ -79,11 +80,15 @@ int api_authenticate(struct http_request *, void *user, http_roles *ret_roles,
 
 // May send series, by a token of its own, and nothing else: it is no caller below.
 #define API_SENDER (1u << ACCOUNT_ROLE_COUNT)
+// The agent of one server, by a token of its own: may take and answer what is for that server.
+#define API_AGENT            (1u << (ACCOUNT_ROLE_COUNT + 1))
+#define API_AGENT_NAME_BYTES 201
 
 // Who calls. Not NULL in routes with roles, but for those of senders.
 struct api_caller {
     struct account_who who;
     char token[ACCOUNT_TOKEN_BYTES];
+    char agent[API_AGENT_NAME_BYTES]; // whose, where it is an agent: then nobody else
 };
 const struct api_caller *api_caller(struct http_request *);
 bool api_operates(struct http_request *); // an operator or an administrator
@@ -210,9 +215,10 @@ http_handler_f api_session_create, api_session_get, api_session_end, api_session
     api_pages_get, api_series_publish, api_series_write, api_series_otlp,
     api_series_exposition, api_series_counts, api_actions_list, api_actions_get,
     api_actions_plot, api_actions_alerts, api_alerts_picture, api_alerts_actions,
-    api_actions_approve, api_actions_refuse, api_actions_undo, api_suspicions_add,
-    api_alerts_list, api_alerts_get, api_alerts_ack, api_silences_list, api_silences_add,
-    api_silences_end;
+    api_runs_list, api_runs_get, api_runs_add, api_runs_approve, api_runs_refuse,
+    api_runs_cancel, api_agent_take, api_agent_keep, api_agent_give, api_actions_approve,
+    api_actions_refuse, api_actions_undo, api_suspicions_add, api_alerts_list,
+    api_alerts_get, api_alerts_ack, api_silences_list, api_silences_add, api_silences_end;
 http_open_body_f api_uploads_open, api_series_open;
 
 // Sends what flow and bus say to the event streams.

@@ -42,7 +42,7 @@ static void sign_in_again(struct place *p)
 
 // Said once more, apart from the table: the last line that fits a route's beginning counts. v viewer,
 // o operator, a administrator, p partner, g agent,
-// s sender of series; * anybody.
+// s sender of series, m a machine's agent; * anybody.
 static void nobody_may_more_than_is_meant(void **state)
 {
     (void)state;
@@ -70,6 +70,8 @@ static void nobody_may_more_than_is_meant(void **state)
         {API "/dashboards", "oa", false},
         {API "/actions", "oa", false},
         {API "/suspicions", "oa", false},
+        {API "/runs", "oa", false},
+        {API "/agent", "m", false},
         {API "/alerts", "oa", false},
         {API "/silences", "oa", false},
         {API "/events", "voapg", false},
@@ -88,7 +90,8 @@ static void nobody_may_more_than_is_meant(void **state)
         char letter;
         http_roles role;
     } letters[] = {{'v', ACCOUNT_VIEWER},  {'o', ACCOUNT_OPERATOR}, {'a', ACCOUNT_ADMIN},
-                   {'p', ACCOUNT_PARTNER}, {'g', ACCOUNT_AGENT},    {'s', API_SENDER}};
+                   {'p', ACCOUNT_PARTNER}, {'g', ACCOUNT_AGENT},    {'s', API_SENDER},
+                   {'m', API_AGENT}};
     for (size_t i = 0; i < api_route_count; i++) {
         const struct http_route *route = &api_routes[i];
         const char *who = "";

@@ -1,10 +1,25 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/agent.h"
 #include "app/commands.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+// On a server that is watched: no data folder, only a folder of files.
+static int agent_run(const struct args *args)
+{
+    const char *conf = args_text(args, "conf", getenv("MARQUEE_CONF"));
+    int err = conf ? app_agent(conf) : 0;
+    return !conf     ? args_wrong(args, "an agent has --conf DIR, where agent.yaml is")
+           : err < 0 ? command_failed(args, err)
+                     : ARGS_DONE;
+}
 
 static int serve_run(const struct args *args)
 {
+    if (strcmp(args_text(args, "role", "all"), "agent") == 0) {
+        return agent_run(args);
+    }
     const char *smtp = args_text(args, "smtp", getenv("MARQUEE_SMTP"));
     const char *from = getenv("MARQUEE_MAIL_FROM");
     struct app_serve_config config = {
@@ -28,10 +43,15 @@ static int serve_run(const struct args *args)
 }
 
 static const struct args_option serve_options[] = {
+    {.name = "role",
+     .kind = ARGS_CHOICE,
+     .value = "all|agent",
+     .help = "agent: run what agent.yaml allows on this server (all)"},
     {.name = "conf",
      .kind = ARGS_DIR,
      .value = "DIR",
-     .help = "clusters.yaml, peers.yaml, alerts.yaml (MARQUEE_CONF, or DATA/conf)"},
+     .help =
+         "clusters, peers, alerts, rules, runbooks.yaml (MARQUEE_CONF, or DATA/conf)"},
     {.name = "port",
      .kind = ARGS_NUMBER,
      .value = "N",

@@ -244,6 +244,9 @@ static int load(struct watcher *w)
     err = err < 0 ? err : load_fleet(w, &diag);
     err = err < 0 ? err : load_alerts(w, &diag);
     err = err < 0 ? err : load_rules(w, &diag);
+    // From this moment on events are looked at, not from when a thread gets to it.
+    err =
+        err < 0 || !w->bus_rules ? err : bus_rules_run(w->config.store, w->bus_rules, 0);
     err = err < 0 ? err : load_peers(w, &diag);
     if (diag.items.len > 1) {
         diag_print(&diag, stderr);
