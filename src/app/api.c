@@ -19,7 +19,7 @@
 #define SMALL 4096         // bytes of a body with a few fields
 #define LARGE (256u << 10) // of one with texts
 
-#define GIVEN (2u << 20)   // of one with what a program printed, in base64url
+#define GIVEN (2u << 20) // of one with what a program printed, in base64url
 
 #define HEAVY_MAX 6
 
