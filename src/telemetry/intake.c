@@ -140,9 +140,12 @@ int telemetry_intake_flush(struct telemetry_intake *in, int64_t now_ms)
 
 // --- the thread -----------------------------------------------------------------------------
 
-static void wait_until(struct telemetry_intake *in, int64_t wall_ms)
+// By the monotonic clock: a wall clock that is set back does not stop the flushes.
+static void wait_for(struct telemetry_intake *in, int64_t ms)
 {
-    struct timespec at = {.tv_sec = wall_ms / 1000, .tv_nsec = wall_ms % 1000 * 1000000};
+    int64_t until_us = clock_mono_us() + ms * 1000;
+    struct timespec at = {.tv_sec = until_us / 1000000,
+                          .tv_nsec = until_us % 1000000 * 1000};
     while (!in->closing &&
            pthread_cond_timedwait(&in->wake, &in->wake_lock, &at) != ETIMEDOUT) {
     }
@@ -156,10 +159,12 @@ static void *flusher(void *user)
     while (!in->closing) {
         int64_t now = intake_now_ms(in);
         int64_t next = now - now % in->every_ms + in->every_ms;
-        wait_until(in, clock_wall_us() / 1000 + next - now);
+        wait_for(in, next - now);
         pthread_mutex_unlock(&in->wake_lock);
         now = intake_now_ms(in);
-        int err = telemetry_intake_flush(in, now - now % in->every_ms);
+        // The two clocks may differ by a hair: what is just before `next` is meant to be it.
+        bool early = now < next && now > next - in->every_ms;
+        int err = telemetry_intake_flush(in, early ? next : now - now % in->every_ms);
         if (err < 0 && !failing) {
             log_warn("telemetry", "meters could not be stored: %s", err_reason());
         }
@@ -199,7 +204,11 @@ int telemetry_intake_new(struct telemetry_intake **ret,
     pthread_mutex_init(&in->lock, NULL);
     pthread_mutex_init(&in->flush_lock, NULL);
     pthread_mutex_init(&in->wake_lock, NULL);
-    pthread_cond_init(&in->wake, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&in->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     in->store = config->store;
     in->now_ms = config->now_ms;
     in->user = config->user;
