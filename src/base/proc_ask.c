@@ -181,8 +181,11 @@ static int spawn(struct talk *t)
                    &t->pid));
     t->fds[ENDED] = (struct pollfd){.fd = pidfd_open(t->pid, 0), .events = POLLIN};
     if (t->fds[ENDED].fd < 0) {
+        struct proc_exit exit;
+        failed = err_fail_errno("watching a program");
         kill(-t->pid, SIGKILL);
-        return err_fail_errno("watching a program");
+        (void)proc_wait(t->pid, true, &exit);
+        return failed;
     }
     return 0;
 }

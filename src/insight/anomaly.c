@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Four views of a series: its values, their mean over the last six, their spread over the last dozen, and the jump from
-// one to the next. Of each
-// is kept, for the last 14 seasons, the least and the largest within two hours of every time of day. A view that
-// leaves this envelope is scored by how far, relative to the whole range that it ever had: an envelope never
-// forgets within its seasons, so that what keeps returning is told once, and a trend is told while it is new.
+// Four views of a series: its values, their mean over the last six, their spread over the last dozen, and the jump
+// from one to the next. Of each is kept, for the last 14 seasons, the least and the largest within two hours of
+// every time of day. A view that leaves this envelope is scored by how far, relative to the whole range that it
+// ever had: an envelope never forgets within its seasons, so that what keeps returning is told once, and a
+// trend is told while it is new.
 //
 // An extreme over [t - w, t + w] is, w values later, the extreme over the last 2 w + 1: one monotone queue a side
 // and view makes them all, and a ring of seasons keeps them.
@@ -24,8 +24,8 @@ enum {
     QUIET = 150,
     SIDES = 2
 };
-static const double around =
-    1.0 / 13; // of a season, on either side: nearly two hours of a day
+// Of a season, on either side: nearly two hours of a day.
+static const double around = 1.0 / 13;
 static const double tolerated[INSIGHT_VIEWS] = {[INSIGHT_VIEW_VALUE] = 0.06,
                                                 [INSIGHT_VIEW_LEVEL] = 0.15,
                                                 [INSIGHT_VIEW_SPREAD] = 0.15,

@@ -54,25 +54,19 @@ int insight_audit_head_parse(struct str text, struct insight_audit_head *ret)
     return 0;
 }
 
-static json_t *or_null(const json_t *value)
-{
-    return value ? json_incref((json_t *)(uintptr_t)value) : json_null();
-}
-
 static int entry_text(const struct insight_audit_entry *e, int64_t at_us,
                       const struct insight_audit_head *before, struct buf *out)
 {
     AUTO(json_free) json_t *entry = NULL;
     char time[CLOCK_RFC3339_BYTES];
     clock_rfc3339(at_us, time);
-    TRY(json_made(json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o, s:s}",
-                            "seq", (json_int_t)(before->seq + 1), "time_us",
-                            (json_int_t)at_us, "time", time, "actor",
-                            e->actor ? e->actor : "system", "what", e->what, "subject",
-                            e->subject, "rule", e->rule, "window", or_null(e->window),
-                            "parameters", or_null(e->parameters), "data",
-                            or_null(e->data), "previous", before->hash),
-                  &entry));
+    TRY(json_made(
+        json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:s?, s:O?, s:O?, s:O?, s:s}", "seq",
+                  (json_int_t)(before->seq + 1), "time_us", (json_int_t)at_us, "time",
+                  time, "actor", e->actor ? e->actor : "system", "what", e->what,
+                  "subject", e->subject, "rule", e->rule, "window", e->window,
+                  "parameters", e->parameters, "data", e->data, "previous", before->hash),
+        &entry));
     json_write_canonical(out, entry);
     TRY(out->err);
     FAIL_IF(out->len > ENTRY_MAX_BYTES, ERR_LIMIT, "an audit entry over %u bytes",

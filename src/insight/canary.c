@@ -93,7 +93,8 @@ static double decimal(const struct reading *r, const char *text, const char *pat
 {
     double value = otherwise;
     if (text && str_to_double(str_of(text), 0, max, &value) < 0) {
-        wrong(r, path, "no number in its range");
+        diag_add(r->diag, r->file, yaml_line_of(r->text, path), "a number from 0 to %g",
+                 max);
     }
     return value;
 }
@@ -101,19 +102,18 @@ static double decimal(const struct reading *r, const char *text, const char *pat
 static int metric_add(const struct reading *r, struct insight_canary_config *config,
                       const struct metric_yaml *from, size_t index)
 {
-    char path[64];
+    AUTO(cstr_free) char *own = NULL, *tolerance = NULL, *min_effect = NULL;
     struct insight_canary_metric m = {.direction = from->direction,
                                       .critical = from->critical,
                                       .must_have = from->must_have};
-    FAIL_IF(snprintf(path, sizeof path, "metrics/%zu/tolerance", index) < 0, ERR_INTERNAL,
-            "a path");
-    m.tolerance = decimal(r, from->tolerance, path, 0.1, 1e6);
-    FAIL_IF(snprintf(path, sizeof path, "metrics/%zu/min_effect", index) < 0,
-            ERR_INTERNAL, "a path");
-    m.min_effect = decimal(r, from->min_effect, path, 0.15, 1);
+    TRY(cstr_printf(&own, "metrics/%zu", index));
+    TRY(cstr_printf(&tolerance, "%s/tolerance", own));
+    TRY(cstr_printf(&min_effect, "%s/min_effect", own));
+    m.tolerance = decimal(r, from->tolerance, tolerance, 0.1, 1e6);
+    m.min_effect = decimal(r, from->min_effect, min_effect, 0.15, 1);
     vec_for_each (other, &config->metrics) {
         if (strcmp(other->name, from->name) == 0) {
-            wrong(r, path, "a metric that is there already");
+            wrong(r, own, "two metrics have the same name");
         }
     }
     TRY(cstr_dup(&m.name, from->name));

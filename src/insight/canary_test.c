@@ -164,7 +164,7 @@ static void mistakes_have_their_line(void **state)
     (void)state;
     static const char *const wrong[][2] = {
         {"schema: 2\nmetrics:\n  - {name: a}\n", "c.yaml:1"},
-        {"schema: 1\nmetrics:\n  - {name: a}\n  - {name: a}\n", "already"},
+        {"schema: 1\nmetrics:\n  - {name: a}\n  - {name: a}\n", "c.yaml:4"},
         {"schema: 1\nmetrics:\n  - {name: a, tolerance: x}\n", "c.yaml:3"},
         {"schema: 1\nmetrics:\n  - {name: a, direction: up}\n", "c.yaml:3"},
         {"schema: 1\nmetrics:\n  - {name: a}\ngroups:\n  - {name: g, weight: 120}\n",

@@ -112,7 +112,7 @@ static size_t advance(struct insight_online *o, double x, double (*join)(double,
     return sprang;
 }
 
-// Chances that sum to 1, or, of paths, whose largest is 1: without it they would sink below any double.
+// The largest chance becomes 1: without it they would sink below any double. Returns its run length.
 static size_t settle(struct insight_online *o)
 {
     size_t likely = 0;
