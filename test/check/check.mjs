@@ -148,20 +148,35 @@ function tap_lines(program, out) {
   }).join('\n');
 }
 
-// The executables of a build that meson calls tests, run one by one with TAP on their output.
+// What `work` says of each item, in their order; two at once, for each of them is busy on one core.
+async function side_by_side(items, work) {
+  const said = [];
+  let next = 0;
+  const one = async () => {
+    while (next < items.length) {
+      const i = next++;
+      said[i] = await work(items[i]);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(cores, 2) }, one));
+  return { code: 0, out: said.join('') };
+}
+
+async function unit_test(test) {
+  const more = level === 'long' ? { SERIES_KILLS: '300', SERIES_ROUNDS: '500' } : {};
+  const one = await run(test.cmd, { extra: { CMOCKA_MESSAGE_OUTPUT: 'TAP', ...more, ...test.env }, timeout_s: level === 'long' ? 1200 : 300 });
+  let out = `${tap_lines(test.name, one.out)}\n`;
+  if (!/^\s*(not )?ok /m.test(one.out)) out += `not ok ${test.name}: no test ran\n`;
+  if (one.code !== 0 && !/^\s*not ok \d+ - /m.test(one.out)) out += `not ok ${test.name} ended with ${one.code}\n${one.out.split('\n').slice(-25).map((l) => `    ${l}`).join('\n')}\n`;
+  return out;
+}
+
+// The executables of a build that meson calls tests, with TAP on their output.
 async function unit_tests(dir) {
   const listed = await run(['meson', 'introspect', '--tests', dir]);
   if (listed.code !== 0) return listed;
-  let out = '';
-  for (const test of JSON.parse(listed.out.slice(listed.out.indexOf('[')))) {
-    if (!test.suite.some((s) => s.endsWith('unit'))) continue;
-    const more = level === 'long' ? { SERIES_KILLS: '300', SERIES_ROUNDS: '500' } : {};
-    const one = await run(test.cmd, { extra: { CMOCKA_MESSAGE_OUTPUT: 'TAP', ...more, ...test.env }, timeout_s: level === 'long' ? 1200 : 300 });
-    out += tap_lines(test.name, one.out);
-    if (!/^\s*(not )?ok /m.test(one.out)) out += `\nnot ok ${test.name}: no test ran\n`;
-    if (one.code !== 0 && !/^\s*not ok \d+ - /m.test(one.out)) out += `\nnot ok ${test.name} ended with ${one.code}\n${one.out.split('\n').slice(-25).map((l) => `    ${l}`).join('\n')}\n`;
-  }
-  return { code: 0, out };
+  const tests = JSON.parse(listed.out.slice(listed.out.indexOf('[')));
+  return side_by_side(tests.filter((t) => t.suite.some((s) => s.endsWith('unit'))), unit_test);
 }
 
 async function fuzz_corpus(dir) {
@@ -178,19 +193,18 @@ async function fuzz_corpus(dir) {
   return { code: 0, out };
 }
 
+const fuzzers = readdirSync(path.join(root, 'test/fuzz')).filter((f) => f.endsWith('_fuzz.c')).sort().map((f) => f.replace('_fuzz.c', ''));
+
 async function fuzz_long(dir, seconds) {
-  let out = '';
-  for (const file of readdirSync(path.join(root, 'test/fuzz')).filter((f) => f.endsWith('_fuzz.c')).sort()) {
-    const name = file.replace('_fuzz.c', '');
+  return side_by_side(fuzzers, async (name) => {
     const found = path.join(dir, 'found', name);
     mkdirSync(found, { recursive: true });
     const corpus = path.join(root, 'test/fuzz/corpus', name);
-    const { code, out: said } = await run([path.join(dir, 'test/fuzz', `${name}_fuzz`), `-max_total_time=${seconds}`,
+    const { code, out } = await run([path.join(dir, 'test/fuzz', `${name}_fuzz`), `-max_total_time=${seconds}`,
       '-rss_limit_mb=2048', `-artifact_prefix=${dir}/crash-${name}-`, found, ...(existsSync(corpus) ? [corpus] : [])],
       { timeout_s: seconds + 120 });
-    out += code === 0 ? `ok fuzz ${name} for ${seconds} s\n` : `not ok fuzz ${name}: ${code}\n${said.split('\n').slice(-40).map((l) => `    ${l}`).join('\n')}\n`;
-  }
-  return { code: 0, out };
+    return code === 0 ? `ok fuzz ${name} for ${seconds} s\n` : `not ok fuzz ${name}: ${code}\n${out.split('\n').slice(-40).map((l) => `    ${l}`).join('\n')}\n`;
+  });
 }
 
 // `// level: full` in the first lines of a test file says from which level on it runs.
@@ -274,7 +288,8 @@ async function main() {
     }
   }
   if (level === 'long' && (!only || 'fuzz'.includes(only))) {
-    if (await build('fuzz', ['-Dfuzz=true', '-Dwerror=false', '-Dbuildtype=debugoptimized', '-Db_lundef=false', '--native-file', 'test/fuzz/clang.ini'])) {
+    if (await build('fuzz', ['-Dfuzz=true', '-Dwerror=false', '-Dbuildtype=debugoptimized', '-Db_lundef=false', '--native-file', 'test/fuzz/clang.ini'],
+      fuzzers.map((name) => `test/fuzz/${name}_fuzz`))) {
       await suite('fuzz', 'long', () => fuzz_long(path.join(root, 'build/fuzz'), 90));
     }
   }
