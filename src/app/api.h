@@ -218,7 +218,8 @@ http_handler_f api_session_create, api_session_get, api_session_end, api_session
     api_runs_list, api_runs_get, api_runs_add, api_runs_approve, api_runs_refuse,
     api_runs_cancel, api_agent_take, api_agent_keep, api_agent_give, api_actions_approve,
     api_actions_refuse, api_actions_undo, api_suspicions_add, api_alerts_list,
-    api_alerts_get, api_alerts_ack, api_silences_list, api_silences_add, api_silences_end;
+    api_alerts_get, api_alerts_ack, api_alerts_unack, api_silences_list, api_silences_add,
+    api_silences_end;
 http_open_body_f api_uploads_open, api_series_open;
 
 // Sends what flow and bus say to the event streams.

@@ -136,12 +136,29 @@ int api_alerts_ack(struct http_request *req, struct http_response *res, void *us
     struct api *api = user;
     AUTO(json_free) json_t *body = NULL;
     AUTO(store_rollback) struct store_tx *tx = NULL;
-    const char *id = NULL, *why = NULL;
+    struct insight_ack ack = {.actor = api_actor(req)};
+    const char *id = NULL, *until = NULL;
     TRY(api_id(req, &id));
     TRY(http_request_json(req, &body));
-    TRY(json_get_str(body, "why", &why));
+    TRY(json_get_str(body, "why", &ack.why));
+    until = json_str_or(body, "until", NULL);
+    if (until) {
+        TRY(clock_parse(str_of(until), &ack.until_us));
+    }
     TRY(store_begin(api->store, STORE_WRITE, &tx));
-    TRY(insight_alert_ack(tx, id, api_actor(req), why));
+    TRY(insight_alert_ack(tx, id, &ack));
+    TRY(api_commit(api, &tx));
+    return api_done(res);
+}
+
+int api_alerts_unack(struct http_request *req, struct http_response *res, void *user)
+{
+    struct api *api = user;
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = NULL;
+    TRY(api_id(req, &id));
+    TRY(store_begin(api->store, STORE_WRITE, &tx));
+    TRY(insight_alert_unack(tx, id, api_actor(req)));
     TRY(api_commit(api, &tx));
     return api_done(res);
 }

@@ -159,13 +159,52 @@ static int alerts_list_run(const struct args *args)
 
 static int ack(struct store_tx *tx, const struct args *args, const char *id)
 {
-    return insight_alert_ack(tx, id, command_actor((char[COMMAND_ACTOR_BYTES]){0}),
-                             args_text(args, "why", ""));
+    struct insight_ack ack = {.actor = command_actor((char[COMMAND_ACTOR_BYTES]){0}),
+                              .why = args_text(args, "why", "")};
+    if (args_has(args, "until")) {
+        TRY(clock_parse(str_of(args_text(args, "until", "")), &ack.until_us));
+    }
+    return insight_alert_ack(tx, id, &ack);
 }
 
 static int alerts_ack_run(const struct args *args)
 {
     return change(args, ack);
+}
+
+static int unack(struct store_tx *tx, const struct args *args, const char *id)
+{
+    (void)args;
+    return insight_alert_unack(tx, id, command_actor((char[COMMAND_ACTOR_BYTES]){0}));
+}
+
+static int alerts_unack_run(const struct args *args)
+{
+    return change(args, unack);
+}
+
+static int silences(struct store_tx *tx, const struct args *args, json_t **ret)
+{
+    (void)args;
+    return insight_silences(tx, clock_wall_us(), ret);
+}
+
+static int alerts_silences_run(const struct args *args)
+{
+    static const struct listing of = {
+        "silences", silences, {"id", "until", "rule", "actor", "why"}};
+    return list_run(args, &of);
+}
+
+static int unsilence(struct store_tx *tx, const struct args *args, const char *id)
+{
+    (void)args;
+    return insight_silence_end(tx, id, command_actor((char[COMMAND_ACTOR_BYTES]){0}));
+}
+
+static int alerts_unsilence_run(const struct args *args)
+{
+    return change(args, unsilence);
 }
 
 // "cluster=edge", several times.
@@ -257,6 +296,10 @@ static const struct args_option alerts_options[] = {
 
 static const struct args_option ack_options[] = {
     {.name = "why", .kind = ARGS_TEXT, .value = "TEXT", .help = "What is being done"},
+    {.name = "until",
+     .kind = ARGS_DATE,
+     .value = "DATE",
+     .help = "Then it is told again, from the first channel on (never)"},
     COMMAND_DATA,
 };
 
@@ -271,6 +314,8 @@ static const struct args_option silence_options[] = {
     {.name = "until", .kind = ARGS_DATE, .value = "DATE", .help = "Until when (needed)"},
     COMMAND_DATA,
 };
+
+static const struct args_option silences_options[] = {COMMAND_DATA, COMMAND_JSON};
 
 static const struct args_command rows[] = {
     {.path = "actions list",
@@ -293,6 +338,15 @@ static const struct args_command rows[] = {
      .run = alerts_list_run},
     ON_IDS("alerts ack", "Acknowledges alerts: nobody else is called", alerts_ack_run,
            ack_options),
+    ON_IDS("alerts unack", "Takes acknowledgements back: alerts are told again",
+           alerts_unack_run, command_data_alone),
+    {.path = "alerts silences",
+     .summary = "Lists the silences that hold",
+     .operands = "",
+     COMMAND_OPTIONS(silences_options),
+     .run = alerts_silences_run},
+    ON_IDS("alerts unsilence", "Ends silences before their time", alerts_unsilence_run,
+           command_data_alone),
     {.path = "alerts silence",
      .summary = "Has nothing told of alerts that fit, until an end",
      .operands = "",

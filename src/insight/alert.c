@@ -311,6 +311,7 @@ int insight_alerts_evaluate(const struct insight_alerts_config *config, int64_t 
     }
     AUTO(store_rollback) struct store_tx *tx = NULL;
     TRY(store_begin(config->store, STORE_WRITE, &tx));
+    TRY(alerts_unack_late(tx, now_us));
     TRY(alerts_tell(tx, config, now_us));
     TRY(store_commit(&tx));
     return worst;

@@ -57,8 +57,15 @@ int insight_alerts_evaluate(const struct insight_alerts_config *, int64_t now_us
 
 // --- what people do -----------------------------------------------------------------------
 
-int insight_alert_ack(struct store_tx *, const char *id, const char *actor,
-                      const char *why);
+// Nobody else is called until `until_us` (0: until it is resolved); then, or when it is taken back, it is told again
+// from the first channel on.
+struct insight_ack {
+    const char *actor, *why;
+    int64_t until_us;
+};
+int insight_alert_ack(struct store_tx *, const char *id, const struct insight_ack *);
+// ERR_CONFLICT: nobody has acknowledged it.
+int insight_alert_unack(struct store_tx *, const char *id, const char *actor);
 // Nothing is told of alerts that fit until the end; they keep their state. `rule` NULL: any; `tags` an object of
 // texts that an alert's own must have, NULL: any.
 struct insight_silence {
@@ -73,7 +80,7 @@ int insight_silence_end(struct store_tx *, const char *id, const char *actor);
 int insight_silences(struct store_tx *, int64_t now_us, json_t **ret); // those that hold
 
 // Array of {"id","rule","tags","state","severity","summary","value","since","fired","resolved","acknowledged_by",
-// "acknowledged_why","silenced","told"}, newest first. `state` NULL: all that are not resolved.
+// "acknowledged_why","acknowledged_until","silenced","told"}, newest first. `state` NULL: all that are not resolved.
 int insight_alerts(struct store_tx *, const char *state, int limit, json_t **ret);
 int insight_alert(struct store_tx *, const char *id, json_t **ret);
 

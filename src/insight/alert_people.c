@@ -22,24 +22,62 @@ static int note(struct store_tx *tx, const char *what, const char *subject,
                     NULL);
 }
 
-int insight_alert_ack(struct store_tx *tx, const char *id, const char *actor,
-                      const char *why)
+int insight_alert_ack(struct store_tx *tx, const char *id, const struct insight_ack *ack)
 {
+    char until[CLOCK_RFC3339_BYTES];
     AUTO(cstr_free) char *state = NULL, *subject = NULL;
     AUTO(json_free) json_t *data = NULL;
-    FAIL_IF(!str_is_utf8(str_of(why)) || strlen(why) > 2000, ERR_INVALID,
+    FAIL_IF(!str_is_utf8(str_of(ack->why)) || strlen(ack->why) > 2000, ERR_INVALID,
             "a reason is a text of at most 2000 bytes");
+    FAIL_IF(ack->until_us && ack->until_us <= clock_wall_us(), ERR_INVALID,
+            "an acknowledgement ends in the future");
     TRY(store_get_text(tx, &state, "SELECT state FROM insight_alert WHERE id = ?", "s",
                        id));
     FAIL_IF(strcmp(state, "firing") != 0 && strcmp(state, "no_data") != 0, ERR_CONFLICT,
             "this alert is %s: there is nothing to acknowledge", state);
     TRY(store_exec(tx,
-                   "UPDATE insight_alert SET acked_by = ?, acked_why = ?, state ="
-                   " 'acknowledged' WHERE id = ?",
-                   "sss", actor, why, id));
+                   "UPDATE insight_alert SET acked_by = ?, acked_why = ?, acked_until_us"
+                   " = nullif(?, 0), state = 'acknowledged' WHERE id = ?",
+                   "ssis", ack->actor, ack->why, ack->until_us, id));
+    clock_rfc3339(ack->until_us, until);
     TRY(cstr_printf(&subject, "alert/%s", id));
-    TRY(json_made(json_pack("{s:s}", "why", why), &data));
-    return note(tx, "alert.acknowledged", subject, actor, data);
+    TRY(json_made(
+        json_pack("{s:s, s:s?}", "why", ack->why, "until", ack->until_us ? until : NULL),
+        &data));
+    return note(tx, "alert.acknowledged", subject, ack->actor, data);
+}
+
+// It fires again, and is told as if it had just begun to.
+int insight_alert_unack(struct store_tx *tx, const char *id, const char *actor)
+{
+    AUTO(cstr_free) char *state = NULL, *subject = NULL;
+    TRY(store_get_text(tx, &state, "SELECT state FROM insight_alert WHERE id = ?", "s",
+                       id));
+    FAIL_IF(strcmp(state, "acknowledged") != 0, ERR_CONFLICT,
+            "this alert is %s: there is no acknowledgement to take back", state);
+    TRY(store_exec(tx,
+                   "UPDATE insight_alert SET acked_by = NULL, acked_why = NULL,"
+                   " acked_until_us = NULL, state = 'firing', told = 0, told_us = 0,"
+                   " round = round + 1 WHERE id = ?",
+                   "s", id));
+    TRY(cstr_printf(&subject, "alert/%s", id));
+    return note(tx, "alert.unacknowledged", subject, actor, NULL);
+}
+
+int alerts_unack_late(struct store_tx *tx, int64_t now_us)
+{
+    for (;;) {
+        AUTO(cstr_free) char *id = NULL;
+        int err = store_get_text(tx, &id,
+                                 "SELECT id FROM insight_alert WHERE state ="
+                                 " 'acknowledged' AND acked_until_us <= ? LIMIT 1",
+                                 "i", now_us);
+        if (err == ERR_NOT_FOUND) {
+            return 0;
+        }
+        TRY(err);
+        TRY(insight_alert_unack(tx, id, NULL));
+    }
 }
 
 int insight_silence_add(struct store_tx *tx, const struct insight_silence *s,
@@ -111,7 +149,7 @@ int insight_silences(struct store_tx *tx, int64_t now_us, json_t **ret)
 
 #define COLUMNS                                                                  \
     "SELECT id, rule, key, state, severity, summary, value, since_us, fired_us," \
-    " resolved_us, acked_by, acked_why, told FROM insight_alert "
+    " resolved_us, acked_by, acked_why, told, acked_until_us FROM insight_alert "
 
 static void put_time(json_t *item, const char *key, int64_t us)
 {
@@ -136,6 +174,7 @@ static int to_alert(const struct store_rows *r, json_t **ret)
     put_time(item, "since", store_i64(r, 7));
     put_time(item, "fired", store_i64(r, 8));
     put_time(item, "resolved", store_i64(r, 9));
+    put_time(item, "acknowledged_until", store_i64(r, 13));
     *ret = TAKE(item);
     return 0;
 }

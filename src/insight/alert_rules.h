@@ -87,6 +87,9 @@ struct alert_facts {
 struct alert_facts alert_next(const struct alert_rule *, struct alert_facts,
                               enum alert_verdict, int64_t now_us);
 
+// Ends acknowledgements whose time is over (alert_people.c).
+int alerts_unack_late(struct store_tx *, int64_t now_us);
+
 // --- telling (alert_tell.c) -------------------------------------------------------------------
 
 int alerts_tell(struct store_tx *, const struct insight_alerts_config *, int64_t now_us);

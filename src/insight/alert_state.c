@@ -93,6 +93,9 @@ static struct alert_facts on_none(const struct alert_rule *r, struct alert_facts
         return a; // the first time that it is missed is not known here
     }
     bool late = now_us - a.data_us >= r->no_data_s * S_US;
+    if (a.state == ALERT_ACKNOWLEDGED) {
+        return a; // somebody looks after it, data or not
+    }
     if (r->no_data == NO_DATA_ALERT && late && a.state != ALERT_NO_DATA) {
         a.state = ALERT_NO_DATA;
         a.fired_us = a.fired_us ? a.fired_us : now_us;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Who is told of which alerts. An alert that fires is due at level 0, and at level k once its k-th escalation's
-// time is over and nobody has acknowledged it; `told` counts the levels that were told. Alerts of one rule
+// time after that is over and nobody has acknowledged it; `told` counts the levels that were told. Alerts of one rule
 // with the same values of `group_by` that are due together are one notice. Silenced and inhibited ones are
-// not told, and stay due. `told` and the notices are one transaction: never twice, never lost.
+// not told, and stay due; that one which was told is over is told through a silence, too. `told` and the notices are one transaction: never twice, never lost.
 #include "insight/alert_rules.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ struct due {
     json_t *tags;
     char *group; // rule, level and values of group_by: equal ones are one notice
     enum alert_state state;
-    int64_t level, told, fired_us;
+    int64_t level, told, fired_us, told_us, round;
+    double value;
     bool ended;
 };
 
@@ -83,14 +85,17 @@ static int64_t level_due(const struct due *d, int64_t now_us)
     if (d->ended) {
         return d->told - 1; // all who were told, as one
     }
-    int64_t level = now_us >= d->fired_us + d->rule->group_wait_s * S_US ? 0 : -1;
-    for (int64_t k = 0; k < (int64_t)d->rule->escalate_count; k++) {
-        if (now_us >= d->fired_us + d->rule->escalate[k].after_s * S_US) {
-            level = MAX(level, k + 1);
-        }
-    }
     if (d->state == ALERT_ACKNOWLEDGED) {
         return -1;
+    }
+    if (d->told == 0) { // whoever is told first has his time before the next is
+        return now_us >= d->fired_us + d->rule->group_wait_s * S_US ? 0 : -1;
+    }
+    int64_t level = -1;
+    for (int64_t k = 0; k < (int64_t)d->rule->escalate_count; k++) {
+        if (now_us >= d->told_us + d->rule->escalate[k].after_s * S_US) {
+            level = k + 1;
+        }
     }
     return level >= d->told ? level : -1;
 }
@@ -99,7 +104,8 @@ static int group_of(const struct due *d, char **ret)
 {
     AUTO(json_free) json_t *key = NULL;
     AUTO(buf_free) struct buf text = {0};
-    TRY(json_made(json_pack("[s, b, I, I]", d->rule->name, d->ended, (json_int_t)d->level,
+    TRY(json_made(json_pack("[s, b, b, I, I]", d->rule->name, d->ended,
+                            d->state == ALERT_NO_DATA, (json_int_t)d->level,
                             (json_int_t)d->told),
                   &key));
     for (size_t i = 0; i < d->rule->group_by_count; i++) {
@@ -114,7 +120,12 @@ static int group_of(const struct due *d, char **ret)
 static int take_row(struct telling *t, const struct store_rows *r)
 {
     const struct alert_rule *rule = alert_rule_of(t->config->rules, store_text(r, 1));
-    struct due d = {.rule = rule, .fired_us = store_i64(r, 4), .told = store_i64(r, 5)};
+    struct due d = {.rule = rule,
+                    .fired_us = store_i64(r, 4),
+                    .told = store_i64(r, 5),
+                    .told_us = store_i64(r, 6) ? store_i64(r, 6) : store_i64(r, 4),
+                    .round = store_i64(r, 7),
+                    .value = store_is_null(r, 8) ? NAN : store_double(r, 8)};
     AUTO(json_free) json_t *tags = NULL;
     if (!rule) {
         return 0;
@@ -141,14 +152,16 @@ static int take_row(struct telling *t, const struct store_rows *r)
 static int collect(struct telling *t)
 {
     AUTO(store_rows_free) struct store_rows *r = NULL;
-    TRY(store_query(t->tx, &r,
-                    "SELECT id, rule, key, state, fired_us, told FROM insight_alert"
-                    " WHERE state IN ('firing', 'no_data', 'acknowledged')"
-                    " UNION ALL"
-                    " SELECT id, rule, key, state, fired_us, told FROM insight_alert"
-                    " WHERE state = 'resolved' AND told > 0 AND told_end = 0"
-                    " ORDER BY fired_us, id",
-                    ""));
+    TRY(store_query(
+        t->tx, &r,
+        "SELECT id, rule, key, state, fired_us, told, told_us, round, value"
+        " FROM insight_alert"
+        " WHERE state IN ('firing', 'no_data', 'acknowledged')"
+        " UNION ALL"
+        " SELECT id, rule, key, state, fired_us, told, told_us, round, value"
+        " FROM insight_alert WHERE state = 'resolved' AND told > 0 AND told_end = 0"
+        " ORDER BY fired_us, id",
+        ""));
     for (int more = store_next(r); more != 0; more = store_next(r)) {
         TRY(more);
         TRY(take_row(t, r));
@@ -189,8 +202,10 @@ static int describe(const struct telling *t, const struct due *first, size_t cou
             continue;
         }
         clock_rfc3339(d->fired_us, since);
-        TRY(json_made(json_pack("{s:s, s:O, s:s, s:s}", "id", d->id, "tags", d->tags,
-                                "state", alert_state_name(d->state), "fired", since),
+        TRY(json_made(json_pack("{s:s, s:O, s:s, s:s, s:o}", "id", d->id, "tags", d->tags,
+                                "state", alert_state_name(d->state), "fired", since,
+                                "value",
+                                isfinite(d->value) ? json_real(d->value) : json_null()),
                       &item));
         FAIL_IF(json_array_append_new(alerts, item) != 0, ERR_NOMEM, "a notice");
     }
@@ -205,20 +220,39 @@ static int describe(const struct telling *t, const struct due *first, size_t cou
                      ret);
 }
 
+static void mail_alert(struct buf *text, const json_t *a)
+{
+    const json_t *value = json_object_get(a, "value");
+    const char *state = json_str_or(a, "state", "");
+    json_write_canonical(text, json_object_get(a, "tags"));
+    buf_printf(text, "\n  since %s", json_str_or(a, "fired", ""));
+    if (json_is_real(value) && strcmp(state, "no_data") != 0) {
+        buf_printf(text, ", now %.6g", json_real_value(value));
+    }
+    buf_char(text, '\n');
+    if (strcmp(state, "resolved") != 0) {
+        buf_printf(text, "  marquee alerts ack %s\n", json_str_or(a, "id", ""));
+    }
+}
+
 static int mail(struct telling *t, const struct alert_channel *c, const json_t *body,
                 const char *dedupe)
 {
     AUTO(buf_free) struct buf subject = {0}, text = {0};
     const json_t *alerts = json_object_get(body, "alerts");
-    buf_printf(&subject, "[%s] %s", json_str_or(body, "what", ""),
-               json_str_or(body, "summary", ""));
-    buf_printf(&text, "%s: %lld of rule %s.\n\n", json_str_or(body, "what", ""),
+    const char *state = json_str_or(json_array_get(alerts, 0), "state", "");
+    const char *what =
+        strcmp(state, "no_data") == 0 ? "no data" : json_str_or(body, "what", "");
+    long long more =
+        (long long)json_i64_or(body, "count", 0) - (long long)json_array_size(alerts);
+    buf_printf(&subject, "[%s] %s", what, json_str_or(body, "summary", ""));
+    buf_printf(&text, "%s: %lld of rule %s.\n\n", what,
                (long long)json_i64_or(body, "count", 0), json_str_or(body, "rule", ""));
     for (size_t i = 0; i < json_array_size(alerts); i++) {
-        const json_t *a = json_array_get(alerts, i);
-        json_write_canonical(&text, json_object_get(a, "tags"));
-        buf_printf(&text, "\n  since %s\n  marquee alerts ack %s --why …\n",
-                   json_str_or(a, "fired", ""), json_str_or(a, "id", ""));
+        mail_alert(&text, json_array_get(alerts, i));
+    }
+    if (more > 0) {
+        buf_printf(&text, "and %lld more\n", more);
     }
     if (t->config->base_url) {
         buf_printf(&text, "\n%s/desk/incidents\n", t->config->base_url);
@@ -265,8 +299,9 @@ static int tell_level(struct telling *t, const struct due *first, int64_t level,
         const struct alert_channel *c =
             alert_channel_of(t->config->rules, who.channels[i]);
         AUTO(cstr_free) char *dedupe = NULL;
-        TRY(cstr_printf(&dedupe, "alert/%s/%s/%lld/%s", first->id,
-                        first->ended ? "end" : "fires", (long long)level, c->name));
+        TRY(cstr_printf(&dedupe, "alert/%s/%s/%lld/%lld/%s", first->id,
+                        first->ended ? "end" : "fires", (long long)first->round,
+                        (long long)level, c->name));
         if (c->mail) {
             TRY(mail(t, c, body, dedupe));
         } else if (c->webhook) {
@@ -294,9 +329,9 @@ static int tell_group(struct telling *t, const struct due *first, size_t count)
 static int mark(struct telling *t, const struct due *d)
 {
     return store_exec(t->tx,
-                      "UPDATE insight_alert SET told = max(told, ?), told_end = ?"
-                      " WHERE id = ?",
-                      "iis", d->level + 1, (int64_t)d->ended, d->id);
+                      "UPDATE insight_alert SET told_us = CASE WHEN told THEN told_us"
+                      " ELSE ? END, told = max(told, ?), told_end = ? WHERE id = ?",
+                      "iiis", t->now_us, d->level + 1, (int64_t)d->ended, d->id);
 }
 
 // The first of its group speaks for all of it.

@@ -162,15 +162,24 @@ static void assert_state(struct stage *s, const char *state)
     assert_string_equal(json_str_or(alert, "state", ""), state);
 }
 
-static void ack(struct stage *s)
+static void ack_until(struct stage *s, int64_t until_us)
 {
     AUTO(json_free) json_t *alert = only(s);
     AUTO(store_rollback) struct store_tx *tx = NULL;
     const char *id = json_str_or(alert, "id", "");
     assert_int_equal(store_begin(s->store, STORE_WRITE, &tx), 0);
-    assert_int_equal(insight_alert_ack(tx, id, "user/1", "looking"), 0);
-    assert_int_equal(insight_alert_ack(tx, id, "user/1", "looking"), ERR_CONFLICT);
+    struct insight_ack why = {
+        .actor = "user/1", .why = "looking", .until_us = clock_wall_us() - 1};
+    assert_int_equal(insight_alert_ack(tx, id, &why), ERR_INVALID);
+    why.until_us = until_us;
+    assert_int_equal(insight_alert_ack(tx, id, &why), 0);
+    assert_int_equal(insight_alert_ack(tx, id, &why), ERR_CONFLICT);
     assert_int_equal(store_commit(&tx), 0);
+}
+
+static void ack(struct stage *s)
+{
+    ack_until(s, 0);
 }
 
 static void from_pending_to_resolved(void **state)
@@ -267,6 +276,83 @@ static void an_acknowledged_alert_is_not_escalated(void **state)
     assert_int_equal(notices(s), 2);
 }
 
+static void an_acknowledgement_ends_and_it_is_told_anew(void **state)
+{
+    struct stage *s = *state;
+    s->world.errors = "edge/a=6";
+    after(s, 0);
+    after(s, 60);
+    assert_int_equal(notices(s), 1);
+    ack_until(s, s->now_us + 3600 * S_US);
+    after(s, 3599);
+    assert_int_equal(notices(s), 1);
+    after(s, 1);
+    assert_state(s, "firing");
+    assert_int_equal(notices(s), 2); // the first channel again, and not the pager at once
+    after(s, 599);
+    assert_int_equal(notices(s), 2);
+    after(s, 1);
+    assert_int_equal(notices(s), 3);
+    ack(s);
+    AUTO(json_free) json_t *alert = only(s);
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const char *id = json_str_or(alert, "id", "");
+    assert_int_equal(store_begin(s->store, STORE_WRITE, &tx), 0);
+    assert_int_equal(insight_alert_unack(tx, id, "user/1"), 0);
+    assert_int_equal(insight_alert_unack(tx, id, "user/1"), ERR_CONFLICT);
+    assert_int_equal(store_commit(&tx), 0);
+    after(s, 1);
+    assert_int_equal(notices(s), 4);
+    assert_int_equal(number(s, "SELECT count(*) FROM insight_audit WHERE what ="
+                               " 'alert.unacknowledged'"),
+                     2);
+}
+
+static void whoever_is_told_late_has_his_time(void **state)
+{
+    struct stage *s = *state;
+    char id[UUID_BYTES];
+    AUTO(store_rollback) struct store_tx *tx = NULL;
+    const struct insight_silence silence = {
+        .until_us = s->now_us + 7200 * S_US, .why = "maintenance", .actor = "user/1"};
+    assert_int_equal(store_begin(s->store, STORE_WRITE, &tx), 0);
+    assert_int_equal(insight_silence_add(tx, &silence, id), 0);
+    assert_int_equal(store_commit(&tx), 0);
+    s->world.errors = "edge/a=6";
+    after(s, 0);
+    after(s, 7199);
+    assert_int_equal(notices(s), 0);
+    after(s, 1);
+    assert_int_equal(notices(s), 1); // and the pager only if nobody acknowledges it now
+    after(s, 599);
+    assert_int_equal(notices(s), 1);
+    after(s, 1);
+    assert_int_equal(notices(s), 2);
+}
+
+static void a_mail_says_what_it_is_about(void **state)
+{
+    struct stage *s = *state;
+    s->world.errors = "edge/a=6.5 edge/b=7";
+    after(s, 0);
+    after(s, 60);
+    static const char like[] = "SELECT count(*) FROM notice WHERE kind = 'mail' AND"
+                               " subject = '[firing] Edges answer with errors' AND"
+                               " body LIKE '%now 6.5%now 7%' AND body LIKE '%ack 0%'";
+    assert_int_equal(number(s, like), 1);
+    s->world.errors = "edge/a=0 edge/b=0";
+    after(s, 1);
+    after(s, 30);
+    assert_int_equal(number(s, "SELECT count(*) FROM notice WHERE subject LIKE"
+                               " '[resolved]%' AND body NOT LIKE '%alerts ack%'"),
+                     1);
+    s->world.silent = "";
+    after(s, 200);
+    assert_int_equal(number(s, "SELECT count(*) FROM notice WHERE subject LIKE"
+                               " '[no data]%'"),
+                     1);
+}
+
 static void a_silence_expires(void **state)
 {
     struct stage *s = *state;
@@ -335,6 +421,8 @@ static void no_data_is_a_state(void **state)
     after(s, 120);
     assert_state(s, "no_data");
     ack(s);
+    after(s, 1);
+    assert_state(s, "acknowledged"); // and stays so without data
     s->world.silent = "edge/a=1";
     after(s, 1);
     assert_state(s, "acknowledged");
@@ -499,6 +587,9 @@ int main(void)
         T(alerts_of_a_group_are_one_notice),
         T(nobody_answers_and_it_is_escalated),
         T(an_acknowledged_alert_is_not_escalated),
+        T(an_acknowledgement_ends_and_it_is_told_anew),
+        T(whoever_is_told_late_has_his_time),
+        T(a_mail_says_what_it_is_about),
         T(a_silence_expires),
         T(what_is_down_inhibits_what_follows),
         T(no_data_is_a_state),

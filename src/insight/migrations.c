@@ -154,5 +154,10 @@ const struct store_migration insight_migrations[] = {
      "  hash TEXT NOT NULL UNIQUE,"
      "  created_us INTEGER NOT NULL,"
      "  seen_us INTEGER) WITHOUT ROWID;"},
+    {"insight", 7,
+     // When level 0 was told: escalations count from there. Each time that an acknowledgement ends is a round.
+     "ALTER TABLE insight_alert ADD COLUMN told_us INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE insight_alert ADD COLUMN acked_until_us INTEGER;"
+     "ALTER TABLE insight_alert ADD COLUMN round INTEGER NOT NULL DEFAULT 0;"},
 };
 const size_t insight_migration_count = ARRAY_LEN(insight_migrations);
