@@ -189,11 +189,28 @@ static int silences(struct store_tx *tx, const struct args *args, json_t **ret)
     return insight_silences(tx, clock_wall_us(), ret);
 }
 
+static void silence_line(const json_t *item, const char *cells[LISTING_COLUMNS],
+                         struct buf *own)
+{
+    const json_t *tags = json_object_get(item, "tags");
+    cells[0] = json_str_or(item, "id", NULL);
+    cells[1] = json_str_or(item, "until", NULL);
+    cells[2] = json_str_or(item, "rule", "any");
+    cells[3] = json_str_or(item, "why", NULL);
+    if (json_object_size(tags) > 0) {
+        json_write_canonical(own, tags);
+        cells[4] = own->err == 0 ? own->data : NULL;
+    }
+}
+
 static int alerts_silences_run(const struct args *args)
 {
-    static const struct listing of = {
-        "silences", silences, {"id", "until", "rule", "actor", "why"}};
-    return list_run(args, &of);
+    static const struct listing list = {
+        "silences",
+        {{"ID", 36}, {"UNTIL", 27}, {"RULE", 16}, {"WHY", 24}, {"TAGS", 0}},
+        silences,
+        silence_line};
+    return listing_run(args, &list);
 }
 
 static int unsilence(struct store_tx *tx, const struct args *args, const char *id)

@@ -22,6 +22,14 @@ static int note(struct store_tx *tx, const char *what, const char *subject,
                     NULL);
 }
 
+static int state_of(struct store_tx *tx, const char *id, char **ret)
+{
+    int err =
+        store_get_text(tx, ret, "SELECT state FROM insight_alert WHERE id = ?", "s", id);
+    FAIL_IF(err == ERR_NOT_FOUND, ERR_NOT_FOUND, "there is no such alert");
+    return err;
+}
+
 int insight_alert_ack(struct store_tx *tx, const char *id, const struct insight_ack *ack)
 {
     char until[CLOCK_RFC3339_BYTES];
@@ -31,8 +39,7 @@ int insight_alert_ack(struct store_tx *tx, const char *id, const struct insight_
             "a reason is a text of at most 2000 bytes");
     FAIL_IF(ack->until_us && ack->until_us <= clock_wall_us(), ERR_INVALID,
             "an acknowledgement ends in the future");
-    TRY(store_get_text(tx, &state, "SELECT state FROM insight_alert WHERE id = ?", "s",
-                       id));
+    TRY(state_of(tx, id, &state));
     FAIL_IF(strcmp(state, "firing") != 0 && strcmp(state, "no_data") != 0, ERR_CONFLICT,
             "this alert is %s: there is nothing to acknowledge", state);
     TRY(store_exec(tx,
@@ -51,8 +58,7 @@ int insight_alert_ack(struct store_tx *tx, const char *id, const struct insight_
 int insight_alert_unack(struct store_tx *tx, const char *id, const char *actor)
 {
     AUTO(cstr_free) char *state = NULL, *subject = NULL;
-    TRY(store_get_text(tx, &state, "SELECT state FROM insight_alert WHERE id = ?", "s",
-                       id));
+    TRY(state_of(tx, id, &state));
     FAIL_IF(strcmp(state, "acknowledged") != 0, ERR_CONFLICT,
             "this alert is %s: there is no acknowledgement to take back", state);
     TRY(store_exec(tx,

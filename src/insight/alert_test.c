@@ -336,9 +336,10 @@ static void a_mail_says_what_it_is_about(void **state)
     s->world.errors = "edge/a=6.5 edge/b=7";
     after(s, 0);
     after(s, 60);
-    static const char like[] = "SELECT count(*) FROM notice WHERE kind = 'mail' AND"
-                               " subject = '[firing] Edges answer with errors' AND"
-                               " body LIKE '%now 6.5%now 7%' AND body LIKE '%ack 0%'";
+    static const char like[] =
+        "SELECT count(*) FROM notice WHERE kind = 'mail' AND"
+        " subject = '[firing] Edges answer with errors' AND"
+        " body LIKE '%now 6.5%' AND body LIKE '%now 7%' AND body LIKE '%ack 0%'";
     assert_int_equal(number(s, like), 1);
     s->world.errors = "edge/a=0 edge/b=0";
     after(s, 1);
