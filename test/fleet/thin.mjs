@@ -38,6 +38,15 @@ export function unpack(file, dir) {
   fs.writeFileSync(path.join(dir, 'series.lines'), lines);
 }
 
+// Every run that is kept in `from`, as folders of `dir`.
+export function unpackAll(from, dir) {
+  return fs.readdirSync(from).filter((f) => f.endsWith('.br')).map((f) => {
+    const run = path.join(dir, path.basename(f, '.br'));
+    unpack(path.join(from, f), run);
+    return run;
+  });
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const text = JSON.stringify(thin(process.argv[2]));
   const { BROTLI_PARAM_LGWIN, BROTLI_PARAM_LARGE_WINDOW, BROTLI_PARAM_SIZE_HINT } = zlib.constants;

@@ -7,19 +7,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { evaluate } from '../fleet/evaluate.mjs';
 import { show } from '../fleet/score.mjs';
-import { unpack } from '../fleet/thin.mjs';
+import { unpackAll } from '../fleet/thin.mjs';
 import { folder, root } from './marquee.mjs';
 
 const judge = path.join(root, 'build/release/test/fleet/judge/fleet_judge');
-const kept = path.join(root, 'test/golden/fleet');
 
 test('sick servers in runs that were kept', { skip: fs.existsSync(judge) ? false : 'fleet_judge is not built' }, (t) => {
-  const dir = folder(t);
-  const runs = fs.readdirSync(kept).filter((f) => f.endsWith('.br')).map((f) => {
-    const run = path.join(dir, path.basename(f, '.br'));
-    unpack(path.join(kept, f), run);
-    return run;
-  });
+  const runs = unpackAll(path.join(root, 'test/golden/fleet'), folder(t));
   const e = evaluate(judge, runs);
   for (const [method, s] of Object.entries(e.summary)) t.diagnostic(show(method, s));
   const { dbscan, usual } = e.summary;
