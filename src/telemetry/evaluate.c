@@ -5,12 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-int evaluate_values(struct evaluation *e, double **ret)
+int evaluate_in_time(const struct evaluation *e)
 {
-    e->values += e->span.count;
+    FAIL_IF(clock_mono_us() > e->until_us, ERR_LIMIT,
+            "the question takes too long: ask for less time or fewer series");
+    return 0;
+}
+
+int evaluate_charge(struct evaluation *e, size_t values)
+{
+    e->values += values;
     FAIL_IF(e->values > EVALUATE_VALUES_MAX, ERR_LIMIT,
             "the answer needs more than %d values: ask for less time or fewer lines",
             EVALUATE_VALUES_MAX);
+    return 0;
+}
+
+int evaluate_values(struct evaluation *e, double **ret)
+{
+    TRY(evaluate_in_time(e));
+    TRY(evaluate_charge(e, e->span.count));
     double *v = arena_alloc(e->arena, e->span.count, sizeof *v);
     FAIL_IF(!v, ERR_NOMEM, "values");
     *ret = v;
@@ -21,6 +35,7 @@ int evaluate_lines(struct evaluation *e, size_t count, struct line **ret)
 {
     FAIL_IF(count > EVALUATE_LINES_MAX, ERR_LIMIT, "more than %d lines",
             EVALUATE_LINES_MAX);
+    TRY(evaluate_charge(e, count * EVALUATE_LINE));
     struct line *list = arena_alloc(e->arena, count + 1, sizeof *list);
     FAIL_IF(!list, ERR_NOMEM, "lines");
     *ret = list;
@@ -336,7 +351,10 @@ int telemetry_evaluate(struct telemetry *store, const struct telemetry_expr *x,
                        const struct telemetry_span *span, struct arena *a,
                        struct telemetry_answer *ret)
 {
-    struct evaluation e = {.store = store, .arena = a, .span = *span};
+    struct evaluation e = {.store = store,
+                           .arena = a,
+                           .span = *span,
+                           .until_us = clock_mono_us() + EVALUATE_US};
     TRY(check_span(store, x, span));
     e.had = arena_alloc(a, x->made + 1, sizeof *e.had);
     FAIL_IF(!e.had, ERR_NOMEM, "an answer");

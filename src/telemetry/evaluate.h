@@ -11,6 +11,8 @@
 #define EVALUATE_LINES_MAX  20000    // of a part of a question
 #define EVALUATE_ANSWER_MAX 10000    // of the answer
 #define EVALUATE_VALUES_MAX 40000000 // in memory at once: 320 MB
+#define EVALUATE_LINE       64 // values that take as much memory as a line's tags and label
+#define EVALUATE_US         INT64_C(60000000) // nobody waits longer for an answer
 
 struct line {
     struct telemetry_tags tags;
@@ -26,7 +28,8 @@ struct evaluation {
     struct telemetry *store;
     struct arena *arena;
     struct telemetry_span span;
-    size_t values;     // made so far
+    int64_t until_us;  // by the monotonic clock
+    size_t values;     // made so far, and what else is as large
     struct lines *had; // by id of the node; list NULL: not yet
     // What was read, by its text: `a,:sum,a,:sum,:add` reads once.
     VEC(struct {
@@ -60,7 +63,11 @@ int evaluate_prom_answer(struct evaluation *, const struct node *,
 int evaluate_style(struct evaluation *, const struct styled *, struct lines,
                    struct telemetry_line *out, size_t *count);
 
-// span.count values, not set. ERR_LIMIT: over EVALUATE_VALUES_MAX.
+// ERR_LIMIT: the question takes longer than anybody waits. Whoever works for long asks now and then.
+int evaluate_in_time(const struct evaluation *);
+// What takes as much memory as so many values. ERR_LIMIT: over EVALUATE_VALUES_MAX.
+int evaluate_charge(struct evaluation *, size_t values);
+// span.count values, not set. ERR_LIMIT: over EVALUATE_VALUES_MAX, or not in time.
 int evaluate_values(struct evaluation *, double **ret);
 int evaluate_lines(struct evaluation *, size_t count, struct line **ret);
 // The line that stands where nothing is.

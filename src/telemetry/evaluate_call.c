@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LABEL_MAX 2048 // bytes of one that is made
+
 int prom_number(struct evaluation *e, const struct node *n, const double **ret)
 {
     struct lines l;
@@ -312,10 +314,13 @@ static struct str label_key(struct str label)
     return str_eq_c(label, "__name__") ? STR("name") : label;
 }
 
+// Labels of labels grow by a power with each call: none is longer than any that a person reads.
 static int set_tag(struct evaluation *e, struct telemetry_tags *tags, struct str key,
                    struct str value)
 {
     struct telemetry_tags kept;
+    FAIL_IF(value.len > LABEL_MAX, ERR_LIMIT, "a label of more than %d bytes", LABEL_MAX);
+    TRY(evaluate_charge(e, value.len / sizeof(double)));
     TRY(tags_without(e->arena, tags, (struct names){&key, 1}, &kept));
     struct telemetry_tag *list = arena_alloc(e->arena, kept.count + 1, sizeof *list);
     FAIL_IF(!list, ERR_NOMEM, "tags");
@@ -420,8 +425,10 @@ static int relabel(struct evaluation *e, const struct node *n, struct lines *ret
     }
     for (size_t i = 0; err == 0 && i < a.count; i++) {
         out[i] = a.list[i];
-        err = is_replace ? replace_one(e, n, code, match, &out[i])
-                         : join_one(e, n, &out[i]);
+        err = evaluate_in_time(e);
+        err = err < 0      ? err
+              : is_replace ? replace_one(e, n, code, match, &out[i])
+                           : join_one(e, n, &out[i]);
     }
     pcre2_match_data_free(match);
     pcre2_code_free(code);

@@ -110,6 +110,7 @@ struct reading {
 static int read_one(void *user, const struct telemetry_view *view)
 {
     struct reading *r = user;
+    TRY(evaluate_in_time(r->groups.e));
     struct group *g = NULL;
     if (r->node->data.by == AGGREGATE_ALL) {
         // A hash of its own for each.

@@ -312,7 +312,8 @@ int evaluate_style(struct evaluation *e, const struct styled *s, struct lines li
         shown[i] = (struct shown){.at = i};
         shown[i].line = (struct telemetry_line){
             .tags = l->tags, .style = s->style, .values = l->values, .offset_ms = offset};
-        int err = make_label(e, s, &v, &shown[i].line.label);
+        int err = evaluate_in_time(e);
+        err = err < 0 ? err : make_label(e, s, &v, &shown[i].line.label);
         buf_free(&v.made);
         TRY(err);
         shown[i].stat = summary_stat(&stats, s->sort_stat);

@@ -3,6 +3,7 @@
 // The evaluator against a naive one: random questions over random series, each answered a second time by
 // loops that follow the reference word by word, value by value. Only the store below is not the real one:
 // a list of series that a scan walks.
+#include "telemetry/evaluate.h"
 #include "telemetry/made_series.h"
 
 #include <math.h>
@@ -752,11 +753,48 @@ static void shows_what_was_asked(void **state)
     }
 }
 
+// 0, or what is wrong with a question that has until `until_us`, when `values` are taken already.
+static int answer_within(const char *text, int64_t until_us, size_t values)
+{
+    AUTO(arena_free) struct arena *arena = NULL;
+    const struct telemetry_expr *x;
+    struct lines lines;
+    assert_int_equal(arena_new(&arena), 0);
+    assert_int_equal(telemetry_stack_parse(str_of(text), arena, &x), 0);
+    struct evaluation e = {
+        .arena = arena,
+        .span = {.start_ms = MADE_START, .step_ms = MADE_STEP, .count = MADE_POINTS},
+        .until_us = until_us,
+        .values = values,
+        .had = arena_alloc(arena, x->made + 1, sizeof *e.had)};
+    int err = evaluate_node(&e, x->lines[0].node, &lines);
+    vec_free(&e.reads);
+    return err;
+}
+
+static void ends_in_time_and_memory(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"name,m0,:eq,:sum", "name,m0,:eq,(,k0,),:by",
+                                        "name,m0,:eq,:all,5,:rolling-max"};
+    fill_plain();
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        assert_int_equal(answer_within(texts[i], INT64_MAX, 0), 0);
+        assert_int_equal(answer_within(texts[i], 1, 0), ERR_LIMIT);
+    }
+    // Lines count, too, however few values they have.
+    size_t room = 3 * MADE_POINTS + EVALUATE_LINE;
+    assert_int_equal(answer_within(texts[1], INT64_MAX, EVALUATE_VALUES_MAX / 2), 0);
+    assert_int_equal(answer_within(texts[1], INT64_MAX, EVALUATE_VALUES_MAX - room),
+                     ERR_LIMIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_as_the_naive_one),
         cmocka_unit_test(shows_what_was_asked),
+        cmocka_unit_test(ends_in_time_and_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

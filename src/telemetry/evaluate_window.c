@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WORK_AT_ONCE 1000000 // values between two looks at the clock
+
 struct windowing {
     struct evaluation *e;
     const struct window *w;
@@ -282,12 +284,19 @@ static bool latest(const struct windowing *x, const double *v)
     return any;
 }
 
-static bool each_window(const struct windowing *x, const struct telemetry_view *view)
+// 1: some of them hold a value, 0: none does.
+static int each_window(const struct windowing *x, const struct telemetry_view *view)
 {
     double step_s = (double)x->span.step_ms / 1000;
     double per_second = rate_unit(view, step_s);
     bool any = false;
+    size_t work = 0;
     for (size_t i = 0; i < x->e->span.count; i++) {
+        work += x->edges[i].end - x->edges[i].from;
+        if (work > WORK_AT_ONCE) {
+            TRY(evaluate_in_time(x->e));
+            work = 0;
+        }
         struct samples s = {.v = view->values + x->edges[i].from,
                             .count = x->edges[i].end - x->edges[i].from,
                             .step_s = step_s,
@@ -302,8 +311,9 @@ static bool each_window(const struct windowing *x, const struct telemetry_view *
 static int visit_series(void *user, const struct telemetry_view *view)
 {
     struct windowing *x = user;
-    bool any = x->w->fn == WINDOW_LAST ? latest(x, view->values) : each_window(x, view);
-    return any ? x->visit(x->user, &view->tags, x->out) : 0;
+    TRY(evaluate_in_time(x->e));
+    int any = x->w->fn == WINDOW_LAST ? latest(x, view->values) : each_window(x, view);
+    return any > 0 ? x->visit(x->user, &view->tags, x->out) : 0;
 }
 
 // (t - range, t], the same for every series.

@@ -14,6 +14,8 @@
 #define BREATH         4096   // values between two lettings go of the lock
 #define REGEX_MATCHES  100000 // steps of one match, before it counts as too hard
 #define REGEX_HEAP_KIB 256
+#define MATCH_US       INT64_C(15000000) // of all conditions of one question to the index
+#define LOOKS          256               // values between two looks at the clock
 
 void index_set_free(struct index_set *s)
 {
@@ -153,9 +155,16 @@ static int condition_test(const struct condition *c, struct str value)
                                          : sign >= 0;
 }
 
-static int match_values(struct index *ix, const struct telemetry_match *m,
+// A question to the index, and when it has taken too long.
+struct matching {
+    struct index *index;
+    int64_t until_us;
+};
+
+static int match_values(const struct matching *x, const struct telemetry_match *m,
                         struct index_set *set)
 {
+    struct index *ix = x->index;
     AUTO(condition_free) struct condition c = {.match = m};
     TRY(condition_compile(&c));
     index_lock_read(ix);
@@ -163,6 +172,9 @@ static int match_values(struct index *ix, const struct telemetry_match *m,
     for (size_t i = 0; k != INDEX_NONE && i < ix->keys.data[k].pairs.len; i++) {
         const struct index_pair *p = index_pair_at(ix, ix->keys.data[k].pairs.data[i]);
         int fits = condition_test(&c, (struct str){p->value, p->value_len});
+        if (fits >= 0 && i % LOOKS == LOOKS - 1 && clock_mono_us() > x->until_us) {
+            fits = err_fail(ERR_LIMIT, "so many values and expressions take too long");
+        }
         if (fits < 0) {
             index_unlock(ix);
             return fits;
@@ -195,23 +207,23 @@ static void match_in(struct index *ix, const struct telemetry_match *m,
 
 // --- trees ---------------------------------------------------------------------------------------
 
-static int match_tree(struct index *ix, const struct telemetry_match *m,
+static int match_tree(const struct matching *x, const struct telemetry_match *m,
                       struct index_set *set, int depth);
 
-static int match_branch(struct index *ix, const struct telemetry_match *m,
+static int match_branch(const struct matching *x, const struct telemetry_match *m,
                         struct index_set *set, int depth)
 {
     AUTO(index_set_free) struct index_set other = {0};
     TRY(set_new(set->numbers, &other));
-    TRY(match_tree(ix, m->left, set, depth + 1));
+    TRY(match_tree(x, m->left, set, depth + 1));
     if (m->op == TELEMETRY_MATCH_NOT) {
-        set_all(ix, &other);
+        set_all(x->index, &other);
         for (size_t i = 0; i < set->count; i++) {
             set->words[i] = other.words[i] & ~set->words[i];
         }
         return 0;
     }
-    TRY(match_tree(ix, m->right, &other, depth + 1));
+    TRY(match_tree(x, m->right, &other, depth + 1));
     for (size_t i = 0; i < set->count; i++) {
         set->words[i] = m->op == TELEMETRY_MATCH_AND ? set->words[i] & other.words[i]
                                                      : set->words[i] | other.words[i];
@@ -220,7 +232,7 @@ static int match_branch(struct index *ix, const struct telemetry_match *m,
 }
 
 // `set` comes in empty.
-static int match_tree(struct index *ix, const struct telemetry_match *m,
+static int match_tree(const struct matching *x, const struct telemetry_match *m,
                       struct index_set *set, int depth)
 {
     FAIL_IF(depth > DEEPEST, ERR_LIMIT, "a condition nested deeper than %d", DEEPEST);
@@ -228,10 +240,10 @@ static int match_tree(struct index *ix, const struct telemetry_match *m,
     case TELEMETRY_MATCH_NONE:
         return 0;
     case TELEMETRY_MATCH_ALL:
-        set_all(ix, set);
+        set_all(x->index, set);
         return 0;
     case TELEMETRY_MATCH_IN:
-        match_in(ix, m, set);
+        match_in(x->index, m, set);
         return 0;
     case TELEMETRY_MATCH_HAS:
     case TELEMETRY_MATCH_RE:
@@ -240,11 +252,11 @@ static int match_tree(struct index *ix, const struct telemetry_match *m,
     case TELEMETRY_MATCH_LE:
     case TELEMETRY_MATCH_GT:
     case TELEMETRY_MATCH_GE:
-        return match_values(ix, m, set);
+        return match_values(x, m, set);
     case TELEMETRY_MATCH_AND:
     case TELEMETRY_MATCH_OR:
     case TELEMETRY_MATCH_NOT:
-        return match_branch(ix, m, set, depth);
+        return match_branch(x, m, set, depth);
     }
     FAIL(ERR_INVALID, "a condition of kind %d", (int)m->op);
 }
@@ -252,9 +264,10 @@ static int match_tree(struct index *ix, const struct telemetry_match *m,
 int index_match(struct index *ix, const struct telemetry_match *m, struct index_set *ret)
 {
     const struct telemetry_match all = {.op = TELEMETRY_MATCH_ALL};
+    const struct matching x = {ix, clock_mono_us() + MATCH_US};
     AUTO(index_set_free) struct index_set set = {0};
     TRY(set_new(index_numbers(ix), &set));
-    TRY(match_tree(ix, m ? m : &all, &set, 0));
+    TRY(match_tree(&x, m ? m : &all, &set, 0));
     *ret = set;
     set = (struct index_set){0};
     return 0;

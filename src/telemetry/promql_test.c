@@ -620,10 +620,34 @@ static void refuses_what_it_cannot(void **unused)
     }
 }
 
+// Each call may say its label several times: without an end, a short question has long labels.
+static void labels_have_an_end(void **unused)
+{
+    (void)unused;
+    AUTO(arena_free) struct arena *a = NULL;
+    AUTO(buf_free) struct buf text = {0};
+    const struct telemetry_expr *e;
+    struct telemetry_answer answer;
+    const struct telemetry_span span = {
+        .start_ms = 100 * STEP, .step_ms = STEP, .count = 1};
+    assert_int_equal(arena_new(&a), 0);
+    for (int i = 0; i < 40; i++) {
+        buf_cstr(&text, "label_join(");
+    }
+    buf_cstr(&text, "label_replace(vector(1), \"x\", \"abc\", \"\", \"\")");
+    for (int i = 0; i < 40; i++) {
+        buf_cstr(&text, ", \"x\", \"\", \"x\", \"x\")");
+    }
+    assert_int_equal(text.err, 0);
+    assert_int_equal(telemetry_promql_parse(buf_view(&text), a, &e), 0);
+    assert_int_equal(telemetry_evaluate(NULL, e, &span, a, &answer), ERR_LIMIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_what_it_cannot),
+        cmocka_unit_test(labels_have_an_end),
         cmocka_unit_test(answers_as_prometheus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
