@@ -96,9 +96,24 @@ static int add_window(struct head *h, int64_t first, size_t place)
 static int window_of(struct head *h, int64_t slot, struct head_window **ret)
 {
     int64_t first = grid_window(slot, HEAD_SLOTS);
-    size_t place = h->open.len; // nearly always the last or the one before
-    while (place > 0 && h->open.data[place - 1]->first > first) {
-        place--;
+    size_t place = h->open.len, least = 0; // nearly always the last or the one before
+    for (size_t back = 1; place > least; back *= 2) {
+        size_t at = place > back ? place - back : 0;
+        if (h->open.data[at]->first <= first) {
+            least = at + 1;
+            break;
+        }
+        place = at;
+    }
+    while (
+        place >
+        least) { // those before `least` begin at or before it, those from `place` on behind it
+        size_t middle = least + (place - least) / 2;
+        if (h->open.data[middle]->first <= first) {
+            least = middle + 1;
+        } else {
+            place = middle;
+        }
     }
     if (place == 0 || h->open.data[place - 1]->first != first) {
         TRY(add_window(h, first, place));

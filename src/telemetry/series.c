@@ -18,6 +18,12 @@
 #define TOLD_MAX       1000
 #define APPEND_AT_ONCE 64
 
+// How much of the past waits in memory for its blocks, and how many more blocks there are than merging leaves:
+// each is an open file.
+#define PAST_BYTES_MAX   ((size_t)1536 << 20)
+#define PAST_WINDOWS_MAX 2000
+#define PAST_BLOCKS_MAX  3000
+
 const struct telemetry_tier telemetry_tiers_usual[] = {
     {.step_ms = 60000, .keep_ms = INT64_C(15) * 86400000},
     {.step_ms = 600000, .keep_ms = INT64_C(90) * 86400000},
@@ -287,6 +293,31 @@ static int append_anew(struct telemetry *t, const struct telemetry_sample *sampl
                             : telemetry_append(t, &anew, 1, ret_refused);
 }
 
+static size_t blocks_usual(const struct telemetry *t)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < t->config.tier_count; i++) {
+        count += (size_t)(t->tiers[i].keep_ms / (t->tiers[i].step_ms * t->windows[i]));
+    }
+    return count;
+}
+
+// Who sends a value for each of many windows of the past makes a window, then a block, of each. That waits
+// while there are too many: it can be sent again, what is said of now cannot.
+static int past_locked(const struct telemetry *t, const struct head_bounds *bounds,
+                       const struct telemetry_sample *samples, size_t count)
+{
+    const struct head *h = &t->head;
+    bool is_full = h->bytes > PAST_BYTES_MAX ||
+                   h->open.len + h->frozen.len > PAST_WINDOWS_MAX ||
+                   t->blocks.len > blocks_usual(t) + PAST_BLOCKS_MAX;
+    for (size_t i = 0; is_full && i < count; i++) {
+        FAIL_IF(samples[i].at_ms < bounds->recent_ms, ERR_BUSY,
+                "so much of the past waits to be written that more has to wait");
+    }
+    return 0;
+}
+
 int telemetry_append(struct telemetry *t, const struct telemetry_sample *samples,
                      size_t count, size_t *ret_refused)
 {
@@ -301,10 +332,10 @@ int telemetry_append(struct telemetry *t, const struct telemetry_sample *samples
     for (size_t at = 0; at < count;) {
         size_t n = MIN(count - at, (size_t)APPEND_AT_ONCE);
         uint64_t taken = 0, gone = 0;
-        int err = 0;
         pthread_mutex_lock(&t->head.lock);
         t->head.now_us = now_us;
         bounds.oldest_ms = MAX(bounds.oldest_ms, t->rolled_until_ms[0] + 1);
+        int err = past_locked(t, &bounds, samples + at, n);
         for (size_t i = 0; i < n && err >= 0; i++) {
             err = head_take_locked(&t->head, &bounds, &samples[at + i]);
             taken |= (uint64_t)(err == 1) << i;

@@ -83,7 +83,7 @@ struct telemetry_sample {
     double value; // NaN and infinities are refused
 };
 // Appends those that can be: how many were not (too old, too new, not a number) in *ret_refused. What is
-// acknowledged by telemetry_sync's return outlives kill -9; without it at most one step is lost.
+// acknowledged by telemetry_sync's return outlives kill -9; else a step may be lost. ERR_BUSY: the past waits.
 int telemetry_append(struct telemetry *, const struct telemetry_sample *, size_t count,
                      size_t *ret_refused);
 int telemetry_sync(struct telemetry *);

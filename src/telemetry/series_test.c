@@ -603,6 +603,37 @@ static void tags_outside_the_limits_are_refused(void **state)
     world_end(&w);
 }
 
+// A value for each of many windows of the past: that waits, and what is said of now does not.
+static void too_much_of_the_past_waits(void **state)
+{
+    (void)state;
+    enum { WINDOWS = 5000, WINDOW = 30 };
+    struct world w;
+    struct telemetry_tag list[] = {{STR("name"), STR("sparse")}};
+    VEC(struct telemetry_sample) samples = {0};
+    uint32_t series = 0;
+    size_t refused = 0;
+    world_new(&w, 1);
+    w.tiers[0].keep_ms = (WINDOWS + 10) * WINDOW * STEP;
+    world_open(&w);
+    assert_int_equal(telemetry_series_of(w.store, &(struct telemetry_tags){list, 1},
+                                         TELEMETRY_GAUGE, &series),
+                     0);
+    for (int64_t i = WINDOWS; i > 0; i--) {
+        const struct telemetry_sample s = {series, BASE - i * WINDOW * STEP, 1};
+        assert_int_equal(vec_push(&samples, s), 0);
+    }
+    assert_int_equal(telemetry_append(w.store, samples.data, WINDOWS / 4, &refused), 0);
+    assert_int_equal(refused, 0);
+    assert_int_equal(telemetry_append(w.store, samples.data, WINDOWS, &refused),
+                     ERR_BUSY);
+    const struct telemetry_sample now = {series, BASE, 1};
+    assert_int_equal(telemetry_append(w.store, &now, 1, &refused), 0);
+    assert_int_equal(refused, 0);
+    vec_free(&samples);
+    world_end(&w);
+}
+
 static void one_process_holds_a_folder(void **state)
 {
     (void)state;
@@ -623,6 +654,7 @@ int main(void)
         cmocka_unit_test(names_are_listed_in_pages),
         cmocka_unit_test(too_many_series_are_refused_and_told_once_an_hour),
         cmocka_unit_test(tags_outside_the_limits_are_refused),
+        cmocka_unit_test(too_much_of_the_past_waits),
         cmocka_unit_test(one_process_holds_a_folder),
     };
     return cmocka_run_group_tests_name("series", tests, NULL, NULL);
