@@ -76,11 +76,14 @@ static int seconds_of(int64_t own, int64_t all, int64_t usual_ms, int64_t *ret_m
     return 0;
 }
 
-// "127.0.0.1:9100" of "http://127.0.0.1:9100/metrics".
+// "127.0.0.1:9100" of "http://127.0.0.1:9100/metrics". A name and a password in front of it are nobody's tag.
 static struct str host_of(const char *url)
 {
     const char *host = strstr(url, "://") + 3;
-    return (struct str){host, strcspn(host, "/?#")};
+    size_t len = strcspn(host, "/?#");
+    const char *at = memrchr(host, '@', len);
+    size_t skip = at ? (size_t)(at + 1 - host) : 0;
+    return (struct str){host + skip, len - skip};
 }
 
 static int read_target(struct telemetry_scraper *s, const struct scrape_yaml *all,
@@ -155,9 +158,8 @@ static void begin(struct telemetry_scraper *s, struct target *t)
     }
 }
 
-static void end(struct telemetry_scraper *s, struct target *t, CURLcode code)
+static void end(struct telemetry_scraper *s, struct target *t, bool fetched)
 {
-    bool fetched = code == CURLE_OK;
     struct telemetry_taken taken;
     AUTO(buf_free) struct buf about = {0};
     const struct telemetry_tags tags = {t->tags, ARRAY_LEN(t->tags)};
@@ -169,11 +171,20 @@ static void end(struct telemetry_scraper *s, struct target *t, CURLcode code)
                (double)(clock_mono_us() - t->began_us) / 1e6);
     err = telemetry_take_exposition(s->intake, buf_view(&about), &tags, now_ms, &taken);
     if (err < 0) {
-        log_debug("telemetry", "%s: %s", t->url, err_reason());
+        log_debug("telemetry", STR_FMT ": %s", STR_ARG(t->tags[0].value), err_reason());
     }
     curl_multi_remove_handle(s->multi, t->fetch);
     curl_easy_cleanup(t->fetch);
     t->fetch = NULL;
+    buf_free(&t->answer); // a thousand targets may each have said much
+}
+
+// Not of where it points to: what a redirect says is no exposition.
+static bool is_fetched(const CURLMsg *m)
+{
+    long status = 0;
+    curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &status);
+    return m->data.result == CURLE_OK && status == 200;
 }
 
 static void end_those_that_are_done(struct telemetry_scraper *s)
@@ -183,7 +194,7 @@ static void end_those_that_are_done(struct telemetry_scraper *s)
         struct target *t = NULL;
         if (m->msg == CURLMSG_DONE) {
             curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
-            end(s, t, m->data.result);
+            end(s, t, is_fetched(m));
         }
     }
 }

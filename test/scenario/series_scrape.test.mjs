@@ -25,8 +25,14 @@ test('targets are fetched', { skip }, async (t) => {
   const good = await target(t, (_, res) => { fetched += 1; res.end('# TYPE queue gauge\nqueue{kind="mail"} 7\n'); });
   const slow = await target(t, (_, res) => { res.write('queue{kind="mail"} 9'); }); // and nothing more
   const gone = await target(t, (_, res) => { res.statusCode = 500; res.end('queue 11\n'); });
+  const moved = await target(t, (_, res) => { res.writeHead(302, { location: `http://127.0.0.1:${good}/` }); res.end('queue 13\n'); });
+  const guarded = await target(t, (req, res) => {
+    res.statusCode = req.headers.authorization === `Basic ${btoa('ada:secret')}` ? 200 : 401;
+    res.end('queue_guarded 1\n');
+  });
   const file = path.join(data, 'targets.yaml');
   writeFileSync(file, `interval_s: 1\ntimeout_s: 1\ntargets:\n  - {url: http://127.0.0.1:${good}/metrics, job: good, instance: web-1}\n`
+    + `  - {url: http://127.0.0.1:${moved}/, job: moved}\n  - {url: "http://ada:secret@127.0.0.1:${guarded}/", job: guarded}\n`
     + `  - {url: http://127.0.0.1:${slow}/metrics, job: slow}\n  - {url: http://127.0.0.1:${gone}/metrics}\n`);
   const service = await serve(t, data, ['--series-step', '1', '--scrape', file]);
   const latest = async (query) => {
@@ -37,9 +43,10 @@ test('targets are fetched', { skip }, async (t) => {
   };
   const up = await until('all targets', async () => {
     const now = await latest('name,up,:eq,(,job,instance,),:by');
-    return Object.values(now).filter(Number.isFinite).length === 3 ? now : null;
+    return Object.values(now).filter(Number.isFinite).length === 5 ? now : null;
   });
-  assert.deepEqual(up, { 'good web-1': 1, [`slow 127.0.0.1:${slow}`]: 0, [`scrape 127.0.0.1:${gone}`]: 0 });
+  // A password in an address is not kept among the series.
+  assert.deepEqual(up, { 'good web-1': 1, [`guarded 127.0.0.1:${guarded}`]: 1, [`moved 127.0.0.1:${moved}`]: 0, [`slow 127.0.0.1:${slow}`]: 0, [`scrape 127.0.0.1:${gone}`]: 0 });
   const queue = await until('the queue', async () => {
     const now = await latest('name,queue,:eq,kind,mail,:eq,:and,(,job,instance,),:by');
     return Number.isFinite(now['good web-1']) ? now : null;
