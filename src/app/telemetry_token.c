@@ -1,36 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/telemetry_token.h"
-
-#include <string.h>
-
-static void hash_token(const char *token, char ret[HASH_HEX_BYTES])
-{
-    struct hash hash;
-    hash_of(token, strlen(token), &hash);
-    hash_hex(&hash, ret);
-}
+#include "base/token.h"
 
 int telemetry_token_add(struct store_tx *tx, const char *name,
                         char ret_token[TELEMETRY_TOKEN_BYTES])
 {
-    uint8_t secret[32];
-    char hash[HASH_HEX_BYTES];
-    AUTO(buf_free) struct buf text = {0};
+    struct token token;
     struct str n = str_of(name);
     FAIL_IF(n.len == 0 || n.len > 64 || !str_is_line(n), ERR_INVALID,
             "a name has 1 to 64 bytes of text");
-    TRY(random_bytes(secret, sizeof secret));
-    buf_cstr(&text, TELEMETRY_TOKEN_MARK);
-    base64url_encode(&text, secret, sizeof secret);
-    TRY(text.err);
-    hash_token(text.data, hash);
+    TRY(token_make(TELEMETRY_TOKEN_MARK, &token));
     int err = store_exec(tx,
                          "INSERT INTO app_telemetry_token (name, hash, created_us)"
                          " VALUES (?, ?, ?)",
-                         "ssi", name, hash, clock_wall_us());
+                         "ssi", name, token.hash, clock_wall_us());
     FAIL_IF(err == ERR_CONFLICT, ERR_EXISTS, "there is a token for %s", name);
     TRY(err);
-    return str_copy(ret_token, TELEMETRY_TOKEN_BYTES, buf_view(&text));
+    return str_copy(ret_token, TELEMETRY_TOKEN_BYTES, str_of(token.text));
 }
 
 int telemetry_token_remove(struct store_tx *tx, const char *name)
@@ -59,7 +45,7 @@ int telemetry_token_list(struct store_tx *tx, json_t **ret)
 int telemetry_token_find(struct store_tx *tx, const char *token, char **ret_name)
 {
     char hash[HASH_HEX_BYTES];
-    hash_token(token, hash);
+    token_hash(token, hash);
     int err = store_get_text(
         tx, ret_name, "SELECT name FROM app_telemetry_token WHERE hash = ?", "s", hash);
     return err == ERR_NOT_FOUND ? err_fail(ERR_UNKNOWN_USER, "no such token") : err;

@@ -2,6 +2,7 @@
 //
 // Agents: programs on servers that ask for the attempts that are for their server, by a token that is for it
 // alone. A token is shown once; rows hold its hash.
+#include "base/token.h"
 #include "insight/runbook_parts.h"
 
 #include <string.h>
@@ -13,33 +14,20 @@
 
 // --- who may ask -----------------------------------------------------------------------------------------
 
-static void hash_token(const char *token, char ret[HASH_HEX_BYTES])
-{
-    struct hash hash;
-    hash_of(token, strlen(token), &hash);
-    hash_hex(&hash, ret);
-}
-
 int insight_agent_add(struct store_tx *tx, const char *server,
                       char ret_token[INSIGHT_AGENT_TOKEN_BYTES])
 {
-    uint8_t secret[32];
-    char hash[HASH_HEX_BYTES];
-    AUTO(buf_free) struct buf text = {0};
+    struct token token;
     struct str n = str_of(server);
     FAIL_IF(n.len == 0 || n.len > RUN_TEXT_MAX || !str_is_line(n), ERR_INVALID,
             "a server's name is one line of at most %d bytes", RUN_TEXT_MAX);
-    TRY(random_bytes(secret, sizeof secret));
-    buf_cstr(&text, INSIGHT_AGENT_TOKEN_MARK);
-    base64url_encode(&text, secret, sizeof secret);
-    TRY(text.err);
-    hash_token(text.data, hash);
+    TRY(token_make(INSIGHT_AGENT_TOKEN_MARK, &token));
     int err = store_exec(
         tx, "INSERT INTO insight_agent (name, hash, created_us) VALUES (?, ?, ?)", "ssi",
-        server, hash, clock_wall_us());
+        server, token.hash, clock_wall_us());
     FAIL_IF(err == ERR_CONFLICT, ERR_EXISTS, "there is an agent of %s", server);
     TRY(err);
-    return str_copy(ret_token, INSIGHT_AGENT_TOKEN_BYTES, buf_view(&text));
+    return str_copy(ret_token, INSIGHT_AGENT_TOKEN_BYTES, str_of(token.text));
 }
 
 int insight_agent_remove(struct store_tx *tx, const char *server)
@@ -70,7 +58,7 @@ int insight_agents(struct store_tx *tx, json_t **ret)
 int insight_agent_find(struct store_tx *tx, const char *token, char **ret_server)
 {
     char hash[HASH_HEX_BYTES];
-    hash_token(token, hash);
+    token_hash(token, hash);
     int err = store_get_text(tx, ret_server,
                              "SELECT name FROM insight_agent WHERE hash = ?", "s", hash);
     return err == ERR_NOT_FOUND ? err_fail(ERR_UNKNOWN_USER, "no such token") : err;
