@@ -26,6 +26,7 @@
     X(insight)              \
     X(act)                  \
     X(runbook)              \
+    X(diagnose)             \
     X(audit)                \
     X(doctor)               \
     X(docs)                 \
