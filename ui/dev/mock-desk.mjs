@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filmFrame, filmReport, filmStill } from './mock-desk-film.mjs';
-import { mockActions, mockAlerts, mockAudit, mockDashboards, mockSignals, mockPlot, mockRelated } from './mock-signals.mjs';
+import { mockActions, mockAlerts, mockAudit, mockDashboards, mockSignals, mockPlot, mockRelated, mockRuns } from './mock-signals.mjs';
 
 const CSP = "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json' };
@@ -214,6 +214,8 @@ export function startMock({ port = 0, film = null, dist, rows = 0, empty = false
       Object.assign(a, c.how === 'approve' ? { state: 'acting', approved_by: 'olga', step: 'remove' } : { state: c.how === 'refuse' ? 'refused' : 'done' });
       return [204, null];
     }],
+    ['GET', 'runs', (c) => ({ runs: empty ? [] : mockRuns.filter((r) => (c.q.get('state') ? r.state === c.q.get('state') : r.subject === c.q.get('subject'))) })],
+    ['GET', 'runs/:id', (c) => ({ ...mockRuns.find((r) => r.id === c.id), tries: [{ attempt: 1, outcome: 'ok', stdout: '{"schema":1,"status":"attention","summary":"a queue is full"}\n', stderr: '' }] })],
     ['GET', 'audit', (c) => ({ audit: mockAudit.filter((e) => e.subject === c.q.get('subject')), head: '9:ab' })],
     ['GET', 'audit/verify', () => ({ whole: true, entries: mockAudit.length, broken: null, why: null, head: '9:ab' })],
     ['GET', 'dashboards', () => ({ dashboards: empty ? [] : mockDashboards.map(({ rows: _, ...head }) => head) })],

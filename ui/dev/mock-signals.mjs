@@ -89,6 +89,17 @@ export const mockActions = [
   treatment('t3', 'edge-21', 'held', { guard: 'share', why: 'too large a share of the cluster would be out', began: null }),
 ];
 const entry = (seq, what, t, more) => ({ seq, time: minutes(20 - seq / 2), actor: 'system', what, subject: `server/edge/${t.server}`, rule: 'dbscan@1', window: { start: minutes(30), end: minutes(20) }, parameters: { eps: 1.2, min_points: 4 }, data: { treatment: t.id, saw: evidence }, ...more });
+export const mockRuns = [
+  {
+    id: 'r1', runbook: 'sockets', target: 'edge-7', server: 'edge-7', where: 'agent', subject: 'treatment/t1', state: 'done', dry_run: false, rule: 'rule/runbook/sockets/0/9',
+    actor: 'system', approved_by: null, attempts: 1, status: 'attention', summary: 'a queue is full', error: null, created: '2026-11-22T18:40:00.000000Z',
+  },
+  {
+    id: 'r2', runbook: 'restart-cache', target: 'edge-7', server: null, where: 'here', subject: 'treatment/t1', state: 'waiting', dry_run: false, rule: 'rule/runbook/restart-cache/0/9',
+    actor: 'system', approved_by: null, attempts: 0, status: null, summary: null, error: null, created: '2026-11-22T18:41:00.000000Z',
+  },
+];
+
 export const mockAudit = [
   ...['begun', 'remove.intended', 'remove.performed', 'drain.performed', 'examine.performed', 'terminate.intended', 'terminate.performed', 'start.performed', 'verify.performed', 'return.performed', 'done'].map((verb) => `treatment.${verb}`).map((what, i) => entry(i + 1, what, mockActions[1])),
   entry(12, 'treatment.held', mockActions[0], {}),

@@ -308,6 +308,24 @@ export interface Treatment {
   ended: string | null;
 }
 
+// A program that an event started.
+export interface Run {
+  id: string;
+  runbook: string;
+  target: string;
+  subject: string;
+  state: string;
+  status: string | null;
+  summary: string | null;
+  error: string | null;
+  attempts: number;
+  created: string;
+}
+
+export interface RunWhole extends Run {
+  tries: { attempt: number; outcome: string; reason?: string | null; stdout?: string; stderr?: string }[]; // texts of the last
+}
+
 export interface AuditEntry {
   seq: number;
   time: string;

@@ -11,6 +11,7 @@ import { Confirm } from '../confirm';
 import { Failure, Skeletons, toastError } from '../notes';
 import { ClusterPlot } from '../incident/plot';
 import { RelatedSignals } from '../incident/related';
+import { Runs } from '../incident/runs';
 import { alertMoments, momentsOf, TimeLine, treatmentMoments } from '../incident/time_line';
 import { useResource } from '../resource';
 import { short } from '../signals/answer';
@@ -61,6 +62,7 @@ export function IncidentsPage(): JSX.Element {
           <p>{t('incidents.quiet.text')}</p>
         </Empty>
       )}
+      <Runs subject={null} />
       {alerts.value.length > 0 && (
         <section>
           <h2 class="section">{t('incidents.alerts', { n: alerts.value.length })}</h2>
@@ -195,6 +197,7 @@ export function IncidentPage({ id }: { id: string }): JSX.Element {
           <RelatedSignals alert={a.id} />
         </section>
       ))}
+      <Runs subject={`treatment/${id}`} />
       {x.forensics && (
         <section>
           <h2 class="section">{t('incident.forensics')}</h2>
@@ -323,6 +326,7 @@ export function AlertPage({ id }: { id: string }): JSX.Element {
         <h2 class="section">{t('related.title')}</h2>
         <RelatedSignals alert={a.id} />
       </section>
+      <Runs subject={`alert/${a.id}`} />
       {servers.length > 0 && (
         <section>
           <h2 class="section">{t('alert.servers')}</h2>
