@@ -17,13 +17,18 @@ const tones: Record<string, Tone> = {
   waiting: 'warning', queued: 'idle', running: 'info', done: 'ok', failed: 'error', refused: 'idle', expired: 'idle', cancelled: 'idle',
 };
 
+const words: Record<string, TextKey> = {
+  queued: 'run.queued', running: 'run.running', done: 'run.done', cancelled: 'run.cancelled',
+  failed: 'incident.failed', refused: 'incident.refused', expired: 'incident.expired',
+};
+
 // `subject`: "treatment/<id>", "alert/<id>"; null: of all those that wait for a person.
 export function Runs({ subject }: { subject: string | null }): JSX.Element | null {
   const runs = useResource(`runs/${subject ?? ''}`, (s) => (subject ? api.runs(subject, s) : api.runsWaiting(s)), ['run/']);
   if (!runs.value || runs.value.length === 0) return null;
   return (
     <section>
-      <h2 class="section">{subject ? t('runs.of') : t('runs.waiting')}</h2>
+      <h2 class="section">{t(subject ? 'runs.of' : 'incident.waiting')}</h2>
       <ul class="incident-list">
         {runs.value.map((r) => (
           <Row key={r.id} run={r} reload={runs.reload} />
@@ -42,7 +47,7 @@ function Row({ run, reload }: { run: Run; reload: () => void }): JSX.Element {
   return (
     <li class="run">
       <Status tone={tone} icon={tone === 'error' ? 'error' : tone === 'ok' ? 'ok' : tone === 'warning' ? 'warning' : 'info'}>
-        {t(`run.${run.state}` as TextKey)}
+        {t(words[run.state] ?? 'incident.waiting')}
       </Status>
       <span class="said">
         <b>{run.runbook}</b>
