@@ -51,10 +51,15 @@ static int audit_verify_run(const struct args *args)
     if (!args_has(args, "json") && !v.broken) {
         printf("%lld entries, none changed, moved or missing\nhead %s\n",
                (long long)v.entries, head);
+        if (!args_has(args, "head")) {
+            printf(
+                "whether its end was cut, or all of it made anew, shows a head that was "
+                "kept elsewhere: --head\n");
+        }
     }
     if (v.broken) {
-        fprintf(stderr, "marquee: entry %lld: %s; the %lld before it are sound\n",
-                (long long)v.broken, v.why, (long long)(v.broken - 1));
+        fprintf(stderr, "marquee: entry %lld: %s; the first %lld are sound\n",
+                (long long)v.broken, v.why, (long long)v.entries);
     }
     return v.broken ? ARGS_FAILED : ARGS_DONE;
 }

@@ -150,7 +150,11 @@ static int check_entry(struct chain *c, const struct store_rows *r)
         return broken(c, seq, "it stood at another place");
     }
     if (strcmp(json_str_or(entry, "previous", ""), c->last.hash) != 0) {
-        return broken(c, seq, "it does not follow the entry before it");
+        c->verdict->entries =
+            MAX(seq - 2, INT64_C(0)); // the one before may be the changed one
+        return broken(c, seq,
+                      "it does not follow the entry before it: one of the two "
+                      "was changed");
     }
     if (!copies_fit(r, entry)) {
         return broken(c, seq, "what is searched by is not what its text says");
@@ -159,7 +163,10 @@ static int check_entry(struct chain *c, const struct store_rows *r)
     memcpy(c->last.hash, hash, sizeof hash);
     c->verdict->entries = seq;
     if (c->noted && c->noted->seq == seq && strcmp(c->noted->hash, hash) != 0) {
-        return broken(c, seq, "it is not the entry whose hash was noted");
+        c->verdict->entries = 0; // any of them may be made anew
+        return broken(c, seq,
+                      "it is not the entry whose hash was noted: the trail was "
+                      "made anew");
     }
     return 0;
 }

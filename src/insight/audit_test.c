@@ -160,7 +160,9 @@ static void a_change_with_its_hash_is_found(void **state)
         store_exec(s->tx, "UPDATE insight_audit SET entry = ?, hash = ? WHERE seq = 5",
                    "ss", text, hex),
         0);
-    assert_int_equal(verify(s, NULL).broken, 6);
+    struct insight_audit_verdict v = verify(s, NULL);
+    assert_int_equal(v.broken, 6);
+    assert_int_equal(v.entries, 4); // the fifth may be the changed one
 }
 
 static void a_removal_is_found(void **state)
