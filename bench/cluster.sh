@@ -6,8 +6,8 @@
 # dbscan_B_100k3.csv. Peers: apt-get install python3-sklearn r-cran-dbscan. Build first:
 # ninja -C BUILD bench/cluster_bench
 set -euo pipefail
-build=$1
-folder=$2
+build=${1:?usage: cluster.sh BUILD FOLDER}
+folder=${2:?the folder of the points}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 sklearn() {

@@ -5,8 +5,8 @@
 # processes, against one ffmpeg process that makes the same four rungs (a film of 720 lines).
 # Build first: ninja -C BUILD bench/encode_bench
 set -euo pipefail
-build=$1
-film=$2
+build=${1:?usage: encode.sh BUILD FILM [ROUNDS]}
+film=${2:?a film}
 work=$(mktemp -d)
 log=$work/log
 trap 'rm -rf "$work"' EXIT

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { chromium } = createRequire(new URL('../test/package.json', import.meta.url))('playwright-core');
 const [data, rounds = '5'] = process.argv.slice(2);
+if (!data) throw new Error('usage: node bench/first_picture.mjs DATA [ROUNDS]');
 const marquee = process.env.MARQUEE ?? `${root}build/release/src/app/marquee`;
 const LIMIT_MS = 1000;
 

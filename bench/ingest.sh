@@ -6,8 +6,8 @@
 # three AAC sounds. Then what each type of step took, of the last round. Build first: ninja -C BUILD
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
-build=$1
-film=$2
+build=${1:?usage: ingest.sh BUILD FILM [ROUNDS]}
+film=${2:?a film}
 work=$(mktemp -d)
 log=$work/log
 trap 'rm -rf "$work"' EXIT

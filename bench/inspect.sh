@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # bench/inspect.sh FILM [ROUNDS]: CPU seconds of `marquee inspect` against ffmpeg decoding alone, and against
-# ffmpeg's own detectors, in turn on the same machine. Build first: ninja -C build-release src/app/marquee
+# ffmpeg's own detectors, in turn on the same machine. Build first: ninja -C build/release src/app/marquee
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
-film=$1
+film=${1:?usage: inspect.sh FILM [ROUNDS]}
 rounds=${2:-3}
-marquee=${MARQUEE:-$here/build-release/src/app/marquee}
+marquee=${MARQUEE:-$here/build/release/src/app/marquee}
 
 # CPU seconds of a command with its children.
 cpu() {

@@ -6,7 +6,7 @@
 # victoria-metrics is Debian's package; it is started on a port of its own and stopped again.
 set -euo pipefail
 
-build=$1 set=${2:-mixed} nab=${3:-}
+build=${1:?usage: series.sh BUILD [mixed | nab FOLDER]} set=${2:-mixed} nab=${3:-}
 bench=$build/bench/series_bench
 dir=$(mktemp -d)
 server=
