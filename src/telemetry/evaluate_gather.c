@@ -10,7 +10,7 @@
 
 // --- tags -------------------------------------------------------------------------------------
 
-bool prom_same_tags(const struct telemetry_tags *a, const struct telemetry_tags *b)
+static bool same_tags(const struct telemetry_tags *a, const struct telemetry_tags *b)
 {
     if (a->count != b->count) {
         return false;
@@ -32,7 +32,7 @@ static uint64_t hash_text(uint64_t h, struct str s)
     return (h ^ (s.len + 256)) * UINT64_C(0x100000001b3);
 }
 
-uint64_t prom_hash(const struct telemetry_tags *tags)
+static uint64_t hash_tags(const struct telemetry_tags *tags)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < tags->count; i++) {
@@ -80,10 +80,10 @@ static int places_grow(struct places *p)
 
 size_t places_at(const struct places *p, const struct telemetry_tags *tags)
 {
-    uint64_t hash = prom_hash(tags);
+    uint64_t hash = hash_tags(tags);
     for (size_t at = hash & p->mask; p->slots && p->slots[at]; at = (at + 1) & p->mask) {
         size_t i = p->slots[at] - 1;
-        if (p->list[i].hash == hash && prom_same_tags(&p->list[i].tags, tags)) {
+        if (p->list[i].hash == hash && same_tags(&p->list[i].tags, tags)) {
             return i;
         }
     }
@@ -103,7 +103,7 @@ int places_find(struct places *p, const struct telemetry_tags *tags, size_t *ret
     if (p->count == p->cap) {
         TRY(places_grow(p));
     }
-    uint64_t hash = prom_hash(tags);
+    uint64_t hash = hash_tags(tags);
     size_t at = hash & p->mask;
     while (p->slots[at]) {
         at = (at + 1) & p->mask;

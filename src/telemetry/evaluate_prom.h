@@ -18,8 +18,6 @@ int prom_number(struct evaluation *, const struct node *, const double **ret);
 int prom_nameless(struct evaluation *, const struct telemetry_tags *,
                   struct telemetry_tags *ret);
 int prom_values(struct evaluation *, double **ret); // all NaN
-bool prom_same_tags(const struct telemetry_tags *, const struct telemetry_tags *);
-uint64_t prom_hash(const struct telemetry_tags *);
 double prom_quantile(double q, double *values, size_t count); // sorts them
 
 // Places of tag lists: 0.. in the order of first coming.

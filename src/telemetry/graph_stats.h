@@ -19,11 +19,6 @@ int graph_sort(const struct telemetry_graph *, const struct telemetry_answer *,
 // In the format that the graph asks for.
 int graph_write(const struct telemetry_graph *, const struct telemetry_answer *,
                 struct buf *out);
-int graph_write_json(const struct telemetry_graph *, const struct telemetry_answer *,
-                     struct buf *out);
-// Fields end with `separator`.
-int graph_write_csv(const struct telemetry_graph *, const struct telemetry_answer *,
-                    char separator, struct buf *out);
 int graph_write_png(const struct telemetry_graph *, const struct telemetry_answer *,
                     struct buf *out);
 // An image of the graph's size that says why there is none.

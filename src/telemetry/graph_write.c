@@ -180,8 +180,8 @@ static void write_stats(struct json_out *o, const struct telemetry_graph *g,
     json_out_end(o);
 }
 
-int graph_write_json(const struct telemetry_graph *g, const struct telemetry_answer *a,
-                     struct buf *out)
+static int write_json(const struct telemetry_graph *g, const struct telemetry_answer *a,
+                      struct buf *out)
 {
     if (g->callback) {
         buf_printf(out, "%s(", g->callback); // checked to be a name when it was read
@@ -235,8 +235,9 @@ static void write_label(struct buf *out, struct str label)
     buf_char(out, '"');
 }
 
-int graph_write_csv(const struct telemetry_graph *g, const struct telemetry_answer *a,
-                    char separator, struct buf *out)
+// Fields end with `separator`.
+static int write_csv(const struct telemetry_graph *g, const struct telemetry_answer *a,
+                     char separator, struct buf *out)
 {
     AUTO(zone_free) struct zone *zone = NULL;
     TRY(zone_open(&zone, g->zones[0]));
@@ -294,13 +295,13 @@ int graph_write(const struct telemetry_graph *g, const struct telemetry_answer *
     case TELEMETRY_PNG:
         return graph_write_png(g, a, out);
     case TELEMETRY_CSV:
-        return graph_write_csv(g, a, ',', out);
+        return write_csv(g, a, ',', out);
     case TELEMETRY_TXT:
-        return graph_write_csv(g, a, '\t', out);
+        return write_csv(g, a, '\t', out);
     case TELEMETRY_JSON:
     case TELEMETRY_STD_JSON:
     case TELEMETRY_STATS_JSON:
-        return graph_write_json(g, a, out);
+        return write_json(g, a, out);
     case TELEMETRY_V2_JSON:
         FAIL(ERR_INVALID, "v2.json is not written here: take std.json");
     }

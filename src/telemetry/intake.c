@@ -46,7 +46,7 @@ int batch_end(struct batch *b)
     return 0;
 }
 
-int batch_add(struct batch *b, struct telemetry_sample sample)
+static int batch_add(struct batch *b, struct telemetry_sample sample)
 {
     if (!isfinite(sample.value)) {
         intake_count(b->intake, bad_value, 1);

@@ -162,11 +162,9 @@ struct batch {
     size_t count;
     struct telemetry_sample list[BATCH_SAMPLES];
 };
-// What is no finite number is dropped.
-int batch_add(struct batch *, struct telemetry_sample);
-int batch_end(struct batch *);
-// As above, for one of a known series that may be KNOWN_REFUSED.
+// What is no finite number is dropped, and what is of a series that may be KNOWN_REFUSED.
 int batch_add_known(struct batch *, struct telemetry_sample);
+int batch_end(struct batch *);
 // Notes that something is dropped, and why, in words.
 void taken_drop(struct telemetry_taken *, size_t count, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
