@@ -17,7 +17,7 @@ int window_each(struct evaluation *, const struct window *, window_visit_f *, vo
 int prom_number(struct evaluation *, const struct node *, const double **ret);
 int prom_nameless(struct evaluation *, const struct telemetry_tags *,
                   struct telemetry_tags *ret);
-int prom_values(struct evaluation *, double **ret); // all NaN
+int prom_values(struct evaluation *, double **ret);           // all NaN
 double prom_quantile(double q, double *values, size_t count); // sorts them
 
 // Places of tag lists: 0.. in the order of first coming.
