@@ -95,7 +95,7 @@ export const mockRuns = [
     actor: 'system', approved_by: null, attempts: 1, status: 'attention', summary: 'a queue is full', error: null, created: '2026-11-22T18:40:00.000000Z',
   },
   {
-    id: 'r2', runbook: 'restart-cache', target: 'edge-7', server: null, where: 'here', subject: 'treatment/t1', state: 'waiting', dry_run: false, rule: 'rule/runbook/restart-cache/0/9',
+    id: 'r2', runbook: 'restart-cache', target: 'edge-7', server: null, where: 'here', subject: 'treatment/t9', state: 'waiting', dry_run: false, rule: 'rule/runbook/restart-cache/0/9',
     actor: 'system', approved_by: null, attempts: 0, status: null, summary: null, error: null, created: '2026-11-22T18:41:00.000000Z',
   },
 ];
