@@ -50,8 +50,8 @@ static const struct args_option serve_options[] = {
     {.name = "conf",
      .kind = ARGS_DIR,
      .value = "DIR",
-     .help =
-         "clusters, peers, alerts, rules, runbooks.yaml (MARQUEE_CONF, or DATA/conf)"},
+     .help = "clusters, peers, alerts, calls, rules, runbooks.yaml (MARQUEE_CONF, or "
+             "DATA/conf)"},
     {.name = "port",
      .kind = ARGS_NUMBER,
      .value = "N",

@@ -19,6 +19,7 @@ struct watcher {
     struct insight_fleet *fleet;
     struct insight_act *act;
     struct insight_alert_rules *rules;
+    struct insight_callgraph *calls;
     struct bus_rules *bus_rules;
     struct insight_runbooks *runbooks;
     struct bus_rule_action *actions; // of rules: bus' own, and runbooks
@@ -113,7 +114,7 @@ static int look_at_alerts(struct watcher *w)
 static int look_beside_alerts(struct watcher *w)
 {
     return w->rules ? insight_alerts_relate(w->config.store, w->config.series, w->rules,
-                                            clock_wall_us())
+                                            w->calls, clock_wall_us())
                     : 0;
 }
 
@@ -183,6 +184,17 @@ static int load_alerts(struct watcher *w, struct diag *diag)
     return insight_alert_rules_parse(buf_view(&text), path, &w->rules, diag);
 }
 
+static int load_calls(struct watcher *w, struct diag *diag)
+{
+    AUTO(buf_free) struct buf text = {0};
+    AUTO(cstr_free) char *path = NULL;
+    int found = w->config.series ? read_conf(w, "calls.yaml", &text, &path) : 0;
+    if (found <= 0) {
+        return found;
+    }
+    return insight_callgraph_parse(buf_view(&text), path, &w->calls, diag);
+}
+
 static int load_peers(struct watcher *w, struct diag *diag)
 {
     AUTO(buf_free) struct buf text = {0};
@@ -243,6 +255,7 @@ static int load(struct watcher *w)
     int err = load_runbooks(w, &diag);
     err = err < 0 ? err : load_fleet(w, &diag);
     err = err < 0 ? err : load_alerts(w, &diag);
+    err = err < 0 ? err : load_calls(w, &diag);
     err = err < 0 ? err : load_rules(w, &diag);
     // From this moment on events are looked at, not from when a thread gets to it.
     err =
@@ -300,6 +313,7 @@ void watcher_stop(struct watcher **watcher)
     insight_act_free(&w->act);
     insight_fleet_free(&w->fleet);
     insight_alert_rules_free(&w->rules);
+    insight_callgraph_free(&w->calls);
     bus_rules_free(&w->bus_rules);
     insight_runbooks_free(&w->runbooks);
     free(w->actions);

@@ -2,7 +2,7 @@
 //
 // What a service does by itself beside serving: treats sick servers, looks at alert rules,
 // follows rules over events. Described in
-// files of a folder: clusters.yaml, peers.yaml, alerts.yaml, rules.yaml, runbooks.yaml; what is not there is not done.
+// files of a folder: clusters.yaml, peers.yaml, alerts.yaml, calls.yaml, rules.yaml, runbooks.yaml; what is not there is not done.
 #ifndef APP_WATCHER_H
 #define APP_WATCHER_H
 

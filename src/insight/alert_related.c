@@ -49,17 +49,24 @@ static int load(struct store *store, struct firings *ret)
     return 0;
 }
 
-static int ask(struct telemetry *series, const struct insight_alert_rules *rules,
-               const struct firing *f, int64_t now_us, json_t **ret)
+struct looking {
+    struct telemetry *series;
+    const struct insight_alert_rules *rules;
+    const struct insight_callgraph *calls;
+    int64_t now_us;
+};
+
+static int ask(const struct looking *l, const struct firing *f, json_t **ret)
 {
     AUTO(json_free) json_t *tags = NULL;
-    struct insight_question q = {.at_ms = f->fired_us / 1000, .now_ms = now_us / 1000};
+    struct insight_question q = {
+        .at_ms = f->fired_us / 1000, .now_ms = l->now_us / 1000, .calls = l->calls};
     TRY(json_parse(&tags, str_of(f->key), 1 << 16));
     q.tags = tags;
-    const struct alert_rule *rule = alert_rule_of(rules, f->rule);
+    const struct alert_rule *rule = alert_rule_of(l->rules, f->rule);
     FAIL_IF(!rule, ERR_NOT_FOUND, "the rule is gone");
     q.target = rule->expr;
-    return insight_signals_ask(series, &q, ret);
+    return insight_signals_ask(l->series, &q, ret);
 }
 
 static int keep(struct store *store, const struct firing *f, const json_t *found,
@@ -81,14 +88,16 @@ static int keep(struct store *store, const struct firing *f, const json_t *found
 }
 
 int insight_alerts_relate(struct store *store, struct telemetry *series,
-                          const struct insight_alert_rules *rules, int64_t now_us)
+                          const struct insight_alert_rules *rules,
+                          const struct insight_callgraph *calls, int64_t now_us)
 {
+    const struct looking l = {series, rules, calls, now_us};
     AUTO(firings_free) struct firings firings = {0};
     TRY(load(store, &firings));
     vec_for_each (f, &firings.list) {
         AUTO(json_free) json_t *found = NULL;
         AUTO(cstr_free) char *why = NULL;
-        if (ask(series, rules, f, now_us, &found) < 0) {
+        if (ask(&l, f, &found) < 0) {
             TRY(cstr_dup(&why, err_reason()));
         }
         TRY(keep(store, f, found, why));

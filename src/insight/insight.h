@@ -11,6 +11,7 @@
 #include "insight/anneal.h"
 #include "insight/anomaly.h"
 #include "insight/audit.h"
+#include "insight/callgraph.h"
 #include "insight/canary.h"
 #include "insight/change.h"
 #include "insight/cluster.h"

@@ -362,6 +362,11 @@ static void relate_one(struct work *w, const double *x, struct insight_related *
     }
 }
 
+static double weight_of(const struct work *w, size_t candidate)
+{
+    return w->config.weights ? w->config.weights[candidate] : 1;
+}
+
 // A candidate that is worth it is judged again between its own changes, where it has some besides the one that
 // belongs to the target's.
 static int relate_again(struct work *w, const double *x, struct insight_related *r)
@@ -389,6 +394,7 @@ static int relate_again(struct work *w, const double *x, struct insight_related 
     if (side_fill(w, &w->a, w->target, start, end) &&
         side_fill(w, &w->b, x, start, end)) {
         compare_pair(w, x, &again);
+        again.score *= weight_of(w, r->candidate);
         *r = again;
     }
     return 0;
@@ -428,32 +434,48 @@ static int window_find(struct work *w)
     return 0;
 }
 
+static int prepare(struct work *w)
+{
+    const struct insight_relate_config given = w->config;
+    FAIL_IF(w->length < LEAST, ERR_INVALID, "a series of %zu values: %d are needed",
+            w->length, LEAST);
+    FAIL_IF(given.changed != SIZE_MAX && given.changed >= w->length, ERR_INVALID,
+            "a change behind the end");
+    w->config.reach = MIN(given.reach ? given.reach : REACH, 16000);
+    w->config.max_lag = MIN(given.max_lag ? given.max_lag : LAG_MAX, w->config.reach);
+    w->config.keep = given.keep ? given.keep : KEEP;
+    TRY(work_make(w));
+    TRY(window_find(w));
+    bend_make(w, w->end - w->start, w->changed - w->start);
+    FAIL_IF(!side_fill(w, &w->a, w->target, w->start, w->end), ERR_NOT_FOUND,
+            "the series does not change");
+    return 0;
+}
+
+// Each candidate once, best first.
+static int relate_all(struct work *w, const double *const *candidates, size_t count,
+                      struct insight_relations *ret)
+{
+    ret->list = calloc(MAX(count, 1), sizeof *ret->list);
+    FAIL_IF(!ret->list, ERR_NOMEM, "relations");
+    for (size_t i = 0; i < count; i++) {
+        ret->list[i].candidate = i;
+        relate_one(w, candidates[i], &ret->list[i]);
+        ret->list[i].score *= weight_of(w, i);
+    }
+    qsort(ret->list, count, sizeof *ret->list, compare);
+    return 0;
+}
+
 int insight_relate(const double *target, size_t length, const double *const *candidates,
                    size_t count, const struct insight_relate_config *config,
                    struct insight_relations *ret)
 {
-    FAIL_IF(length < LEAST, ERR_INVALID, "a series of %zu values: %d are needed", length,
-            LEAST);
     AUTO(work_free)
     struct work w = {.config = *config, .target = target, .length = length};
-    w.config.reach = MIN(config->reach ? config->reach : REACH, 16000);
-    w.config.max_lag = MIN(config->max_lag ? config->max_lag : LAG_MAX, w.config.reach);
-    w.config.keep = config->keep ? config->keep : KEEP;
-    FAIL_IF(config->changed != SIZE_MAX && config->changed >= length, ERR_INVALID,
-            "a change behind the end");
-    TRY(work_make(&w));
-    TRY(window_find(&w));
-    bend_make(&w, w.end - w.start, w.changed - w.start);
-    FAIL_IF(!side_fill(&w, &w.a, target, w.start, w.end), ERR_NOT_FOUND,
-            "the series does not change");
     AUTO(insight_relations_free) struct insight_relations made = {0};
-    made.list = calloc(MAX(count, 1), sizeof *made.list);
-    FAIL_IF(!made.list, ERR_NOMEM, "relations");
-    for (size_t i = 0; i < count; i++) {
-        made.list[i].candidate = i;
-        relate_one(&w, candidates[i], &made.list[i]);
-    }
-    qsort(made.list, count, sizeof *made.list, compare);
+    TRY(prepare(&w));
+    TRY(relate_all(&w, candidates, count, &made));
     size_t again = MIN(count, 2 * w.config.keep);
     for (size_t i = 0; i < again; i++) {
         TRY(relate_again(&w, candidates[made.list[i].candidate], &made.list[i]));
@@ -469,5 +491,37 @@ int insight_relate(const double *target, size_t length, const double *const *can
     made.end = w.end;
     *ret = made;
     made = (struct insight_relations){0};
+    return 0;
+}
+
+void insight_sifted_free(struct insight_sifted *s)
+{
+    free(s->list);
+    *s = (struct insight_sifted){0};
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const size_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+int insight_sift(const double *target, size_t length, const double *const *candidates,
+                 size_t count, const struct insight_relate_config *config,
+                 struct insight_sifted *ret)
+{
+    AUTO(work_free)
+    struct work w = {.config = *config, .target = target, .length = length};
+    AUTO(insight_relations_free) struct insight_relations made = {0};
+    TRY(prepare(&w));
+    TRY(relate_all(&w, candidates, count, &made));
+    size_t kept = MIN(count, 2 * w.config.keep);
+    size_t *list = calloc(kept + 1, sizeof *list);
+    FAIL_IF(!list, ERR_NOMEM, "relations");
+    for (size_t i = 0; i < kept; i++) {
+        list[i] = made.list[i].candidate;
+    }
+    qsort(list, kept, sizeof *list, ascending);
+    *ret = (struct insight_sifted){list, kept};
     return 0;
 }

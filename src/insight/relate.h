@@ -21,6 +21,7 @@ struct insight_relate_config {
     size_t reach;   // values looked at on either side, at most; 0: 120
     size_t max_lag; // 0: 10
     size_t keep;    // 0: 20
+    const double *weights; // by candidate: what its score is multiplied by; NULL: 1 each
 };
 struct insight_related {
     size_t candidate;
@@ -45,6 +46,17 @@ void insight_relations_free(struct insight_relations *);
 int insight_relate(const double *target, size_t length, const double *const *candidates,
                    size_t count, const struct insight_relate_config *,
                    struct insight_relations *ret);
+
+// Of many more candidates than one process takes: those among which insight_relate's are, as many as it judges twice.
+// What insight_relate says of the sifted of all parts, in their order, is what it says of all at once.
+struct insight_sifted {
+    size_t *list; // candidates, ascending
+    size_t count;
+};
+void insight_sifted_free(struct insight_sifted *);
+int insight_sift(const double *target, size_t length, const double *const *candidates,
+                 size_t count, const struct insight_relate_config *,
+                 struct insight_sifted *ret);
 
 // --- where a fault began ----------------------------------------------------------------------
 

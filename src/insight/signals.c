@@ -49,13 +49,62 @@ static json_t *related_json(const struct insight_signals *s,
     const double *x = s->candidates[r->candidate];
     json_t *name = json_deep_copy(s->names[r->candidate]);
     json_int_t step = s->step_ms ? s->step_ms : 1;
-    return json_pack("{s:o, s:s, s:f, s:f, s:f, s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:o}",
+    const char *part = NULL;
+    double share = NAN;
+    insight_callgraph_weight(s->calls, name, &part, &share);
+    return json_pack("{s:o, s:s, s:f, s:f, s:f, s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:o,"
+                     " s:s?, s:o}",
                      "name", name, "relation", insight_relation_name(r->relation),
                      "score", r->score, "pearson", r->pearson, "spearman", r->spearman,
                      "lag", (json_int_t)r->lag * step, "changed", place(s, r->changed),
                      "before", number(r->before), "after", number(r->after), "step",
                      number(r->step), "start", place(s, r->start), "end",
-                     place(s, r->end), "values", values_json(x, all->start, all->end));
+                     place(s, r->end), "values", values_json(x, all->start, all->end),
+                     "part", part, "share", number(share));
+}
+
+// By the call graph. Empty: it is not known.
+static int weights_of(const struct insight_signals *s, double **ret)
+{
+    if (!s->calls || json_is_null(s->calls)) {
+        return 0;
+    }
+    double *weights = calloc(s->count + 1, sizeof *weights);
+    FAIL_IF(!weights, ERR_NOMEM, "weights");
+    for (size_t i = 0; i < s->count; i++) {
+        const char *part;
+        double share;
+        weights[i] = insight_callgraph_weight(s->calls, s->names[i], &part, &share);
+    }
+    *ret = weights;
+    return 0;
+}
+
+static int relate_weighted(const struct insight_signals *s,
+                           const struct insight_relate_config *config,
+                           struct insight_relations *ret)
+{
+    struct insight_relate_config weighted = *config;
+    double *weights = NULL;
+    TRY(weights_of(s, &weights));
+    weighted.weights = weights;
+    int err =
+        insight_relate(s->target, s->length, s->candidates, s->count, &weighted, ret);
+    free(weights);
+    return err;
+}
+
+int insight_signals_sift(const struct insight_signals *s,
+                         const struct insight_relate_config *config,
+                         struct insight_sifted *ret)
+{
+    struct insight_relate_config weighted = *config;
+    double *weights = NULL;
+    TRY(weights_of(s, &weights));
+    weighted.weights = weights;
+    int err = insight_sift(s->target, s->length, s->candidates, s->count, &weighted, ret);
+    free(weights);
+    return err;
 }
 
 int insight_signals_relate(const struct insight_signals *s,
@@ -63,17 +112,18 @@ int insight_signals_relate(const struct insight_signals *s,
 {
     AUTO(insight_relations_free) struct insight_relations all = {0};
     AUTO(json_free) json_t *related = json_array();
-    TRY(insight_relate(s->target, s->length, s->candidates, s->count, config, &all));
+    TRY(relate_weighted(s, config, &all));
     for (size_t i = 0; i < all.count; i++) {
         FAIL_IF(json_array_append_new(related, related_json(s, &all, &all.list[i])) < 0,
                 ERR_NOMEM, "related signals");
     }
-    return json_made(json_pack("{s:i, s:I, s:I, s:I, s:I, s:{s:o}, s:I, s:O}", "schema",
-                               1, "changed", place(s, all.changed), "start",
+    return json_made(json_pack("{s:i, s:I, s:I, s:I, s:I, s:{s:o}, s:I, s:O, s:O?}",
+                               "schema", 1, "changed", place(s, all.changed), "start",
                                place(s, all.start), "end", place(s, all.end), "step",
                                s->step_ms ? (json_int_t)s->step_ms : 1, "target",
                                "values", values_json(s->target, all.start, all.end),
-                               "candidates", (json_int_t)s->count, "related", related),
+                               "candidates", (json_int_t)s->count, "related", related,
+                               "calls", s->calls),
                      ret);
 }
 
@@ -220,6 +270,23 @@ static int changed_near(const double *x, size_t length, size_t at, size_t *ret)
     return 0;
 }
 
+// The call graph is asked about the same change.
+static int ask_calls(struct telemetry *store, const struct insight_question *q,
+                     const struct telemetry_span *span,
+                     struct insight_relate_config *config, const double *target,
+                     json_t **ret)
+{
+    if (config->changed == SIZE_MAX) {
+        AUTO(insight_changes_free) struct insight_changes c = {0};
+        TRY(insight_changes_find(target, span->count, &c));
+        FAIL_IF(c.count == 0, ERR_NOT_FOUND, "the series does not change");
+        config->changed = c.at[c.count - 1];
+    }
+    const struct insight_callgraph_question about = {
+        .span = span, .changed = config->changed, .tags = q->tags};
+    return insight_callgraph_ask(store, q->calls, &about, ret);
+}
+
 int insight_signals_ask(struct telemetry *store, const struct insight_question *q,
                         json_t **ret)
 {
@@ -247,7 +314,10 @@ int insight_signals_ask(struct telemetry *store, const struct insight_question *
         size_t at = (size_t)((q->at_ms - span.start_ms + step - 1) / step);
         TRY(changed_near(g.target, STEPS, MIN(at, STEPS - 1), &config.changed));
     }
+    AUTO(json_free) json_t *calls = NULL;
+    TRY(q->calls ? ask_calls(store, q, &span, &config, g.target, &calls) : 0);
     struct insight_signals s = {.target = g.target,
+                                .calls = calls,
                                 .candidates = g.series.data,
                                 .names = g.names.data,
                                 .count = g.series.len,

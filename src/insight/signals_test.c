@@ -201,8 +201,8 @@ static void an_alert_that_fires_has_its_related_signals(void **state)
     for (int look = 0; look < 3; look++) {
         assert_int_equal(insight_alerts_evaluate(&config, now_us + look * 1000000), 0);
     }
-    assert_int_equal(insight_alerts_relate(store, p->store, rules, now_us), 1);
-    assert_int_equal(insight_alerts_relate(store, p->store, rules, now_us), 0);
+    assert_int_equal(insight_alerts_relate(store, p->store, rules, NULL, now_us), 1);
+    assert_int_equal(insight_alerts_relate(store, p->store, rules, NULL, now_us), 0);
     assert_int_equal(store_begin(store, STORE_READ, &tx), 0);
     assert_int_equal(insight_alerts(tx, "firing", 10, &alerts), 0);
     const char *id = json_str_or(json_array_get(alerts, 0), "id", "");
