@@ -17,8 +17,9 @@ struct app_serve_config {
     const char *base_url;
     const char *smtp_url; // NULL: notices wait
     const char *smtp_user, *smtp_password, *mail_from;
-    const char *conf_dir; // clusters.yaml, peers.yaml, alerts.yaml, calls.yaml; NULL: DATA/conf
-    unsigned slots;       // steps at once; 0: one a core
+    const char
+        *conf_dir;  // clusters.yaml, peers.yaml, alerts.yaml, calls.yaml; NULL: DATA/conf
+    unsigned slots; // steps at once; 0: one a core
     const char
         *meter; // where spectatord lines go; NULL: where MARQUEE_METER says, or nowhere
     const char *series_udp; // where lines come in, as series_service_config.udp; NULL
