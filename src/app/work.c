@@ -15,8 +15,10 @@ void app_work_fill(struct app_work *work, const struct ingest_config *ingest)
     *work = (struct app_work){0};
     add_types(work, ingest_step_types, ingest_step_type_count);
     add_types(work, insight_step_types, insight_step_type_count);
+    add_types(work, insight_related_types, insight_related_type_count);
     if (ingest) {
         work->workflows[work->workflow_count++] = ingest_workflow(ingest);
         work->workflows[work->workflow_count++] = insight_runbook_workflow();
+        work->workflows[work->workflow_count++] = insight_related_workflow();
     }
 }

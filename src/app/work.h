@@ -10,7 +10,7 @@
 struct app_work {
     struct flow_step_type types[32];
     size_t type_count;
-    struct flow_workflow workflows[2];
+    struct flow_workflow workflows[4];
     size_t workflow_count;
 };
 // `ingest` outlives it; NULL for steps alone.

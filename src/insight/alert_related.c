@@ -4,6 +4,7 @@
 // found is kept as its reason, so that nothing is tried for ever.
 #include "insight/alert_rules.h"
 #include "insight/signals.h"
+#include "insight/spread.h"
 
 enum { AT_ONCE = 4 };
 
@@ -56,11 +57,14 @@ struct looking {
     int64_t now_us;
 };
 
-static int ask(const struct looking *l, const struct firing *f, json_t **ret)
+static int ask(const struct looking *l, const struct firing *f,
+               struct insight_spread *spread, json_t **ret)
 {
     AUTO(json_free) json_t *tags = NULL;
-    struct insight_question q = {
-        .at_ms = f->fired_us / 1000, .now_ms = l->now_us / 1000, .calls = l->calls};
+    struct insight_question q = {.at_ms = f->fired_us / 1000,
+                                 .now_ms = l->now_us / 1000,
+                                 .calls = l->calls,
+                                 .spread = spread};
     TRY(json_parse(&tags, str_of(f->key), 1 << 16));
     q.tags = tags;
     const struct alert_rule *rule = alert_rule_of(l->rules, f->rule);
@@ -69,13 +73,42 @@ static int ask(const struct looking *l, const struct firing *f, json_t **ret)
     return insight_signals_ask(l->series, &q, ret);
 }
 
-static int keep(struct store *store, const struct firing *f, const json_t *found,
-                const char *why)
+struct outcome {
+    json_t *found;
+    char *why;
+    struct insight_spread spread;
+};
+
+static void outcome_clear(struct outcome *o)
+{
+    json_free(&o->found);
+    cstr_free(&o->why);
+    spread_clear(&o->spread);
+}
+
+static int submit(struct store_tx *tx, const struct firing *f,
+                  const struct insight_spread *spread)
+{
+    char job[UUID_BYTES];
+    const struct spread_firing firing = {f->id, f->fired_us};
+    return spread_submit(tx, spread, &firing, job);
+}
+
+static int tell(struct store_tx *tx, const struct firing *f)
+{
+    AUTO(cstr_free) char *subject = NULL;
+    TRY(cstr_printf(&subject, "alert/%s", f->id));
+    return bus_emit(
+        tx, &(struct bus_event){.type = "alert.related.v1", .subject = subject}, NULL);
+}
+
+// With the job, where one is to look: whoever finds the row looks no more.
+static int keep(struct store *store, const struct firing *f, const struct outcome *o)
 {
     AUTO(store_rollback) struct store_tx *tx = NULL;
     AUTO(buf_free) struct buf text = {0};
-    if (found) {
-        json_write_canonical(&text, found);
+    if (o->found) {
+        json_write_canonical(&text, o->found);
         TRY(text.err);
     }
     TRY(store_begin(store, STORE_WRITE, &tx));
@@ -83,7 +116,8 @@ static int keep(struct store *store, const struct firing *f, const json_t *found
                    "INSERT INTO insight_alert_related (alert, fired, found, why)"
                    " VALUES (?, ?, ?, ?) ON CONFLICT (alert) DO UPDATE SET"
                    " fired = excluded.fired, found = excluded.found, why = excluded.why",
-                   "siss", f->id, f->fired_us, text.data, why));
+                   "siss", f->id, f->fired_us, text.data, o->why));
+    TRY(!o->found && !o->why ? submit(tx, f, &o->spread) : tell(tx, f));
     return store_commit(&tx);
 }
 
@@ -95,12 +129,12 @@ int insight_alerts_relate(struct store *store, struct telemetry *series,
     AUTO(firings_free) struct firings firings = {0};
     TRY(load(store, &firings));
     vec_for_each (f, &firings.list) {
-        AUTO(json_free) json_t *found = NULL;
-        AUTO(cstr_free) char *why = NULL;
-        if (ask(&l, f, &found) < 0) {
-            TRY(cstr_dup(&why, err_reason()));
+        AUTO(outcome_clear)
+        struct outcome o = {.spread.blobs = store_blobs_of(store)};
+        if (ask(&l, f, &o.spread, &o.found) < 0) {
+            TRY(cstr_dup(&o.why, err_reason()));
         }
-        TRY(keep(store, f, found, why));
+        TRY(keep(store, f, &o));
     }
     return (int)firings.list.len;
 }

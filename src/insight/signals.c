@@ -2,6 +2,7 @@
 #include "insight/signals.h"
 
 #include "insight/change.h"
+#include "insight/spread.h"
 
 #include "base/json.h"
 
@@ -130,7 +131,11 @@ int insight_signals_relate(const struct insight_signals *s,
 // --- out of the store ---------------------------------------------------------------------------
 
 struct gathering {
-    struct arena *arena;
+    struct arena *arena, *values; // of the answers; of the candidates that are held
+    struct insight_signals about; // what is asked of them
+    struct insight_relate_config config;
+    struct insight_spread *spread; // NULL: none
+    size_t most;                   // candidates that are held
     const double *target;
     size_t length;
     VEC(const double *) series;
@@ -138,13 +143,38 @@ struct gathering {
     bool more;
 };
 
-static void gathering_free(struct gathering *g)
+static void let_go(struct gathering *g)
 {
     for (size_t i = 0; i < g->names.len; i++) {
         json_decref((json_t *)(size_t)g->names.data[i]);
     }
+    g->names.len = g->series.len = 0;
+    arena_free(&g->values);
+}
+
+static void gathering_free(struct gathering *g)
+{
+    let_go(g);
     vec_free(&g->names);
     vec_free(&g->series);
+}
+
+static struct insight_signals signals_of(const struct gathering *g)
+{
+    struct insight_signals s = g->about;
+    s.candidates = g->series.data;
+    s.names = g->names.data;
+    s.count = g->series.len;
+    return s;
+}
+
+// What is held becomes a chunk, and makes room.
+static int spread_held(struct gathering *g)
+{
+    const struct insight_signals held = signals_of(g);
+    TRY(spread_put(g->spread, &held, &g->config));
+    let_go(g);
+    return 0;
 }
 
 static int tags_json(const struct telemetry_tags *tags, json_t **ret)
@@ -182,11 +212,13 @@ static int gather(struct gathering *g, const struct telemetry_tags *tags,
     if (is_target(g, values)) {
         return 0;
     }
-    if (g->series.len == CANDIDATES_MAX) {
+    if (g->series.len == g->most && !g->spread) {
         g->more = true;
         return 0;
     }
-    double *copy = arena_alloc(g->arena, g->length, sizeof *copy);
+    TRY(g->series.len == g->most ? spread_held(g) : 0);
+    TRY(g->values ? 0 : arena_new(&g->values));
+    double *copy = arena_alloc(g->values, g->length, sizeof *copy);
     FAIL_IF(!copy, ERR_NOMEM, "a candidate");
     memcpy(copy, values, g->length * sizeof *copy);
     json_t *name = NULL;
@@ -287,6 +319,21 @@ static int ask_calls(struct telemetry *store, const struct insight_question *q,
     return insight_callgraph_ask(store, q->calls, &about, ret);
 }
 
+static int answer_gathered(struct gathering *g, json_t **ret)
+{
+    if (g->spread && g->spread->chunks) {
+        *ret = NULL;
+        return spread_held(g);
+    }
+    const struct insight_signals s = signals_of(g);
+    AUTO(json_free) json_t *json = NULL;
+    TRY(insight_signals_relate(&s, &g->config, &json));
+    FAIL_IF(json_object_set_new(json, "more", json_boolean(g->more)) < 0, ERR_NOMEM,
+            "related signals");
+    *ret = TAKE(json);
+    return 0;
+}
+
 int insight_signals_ask(struct telemetry *store, const struct insight_question *q,
                         json_t **ret)
 {
@@ -306,30 +353,26 @@ int insight_signals_ask(struct telemetry *store, const struct insight_question *
     const double *target = line_meant(&answer, q->tags);
     FAIL_IF(!target, ERR_NOT_FOUND, "no line of %s has the tags that are meant",
             q->target);
-    AUTO(gathering_free)
-    struct gathering g = {.arena = arena, .target = target, .length = STEPS};
-    TRY(gather_all(store, q->candidates, &span, &g));
     struct insight_relate_config config = {.changed = SIZE_MAX, .keep = q->keep};
     if (q->at_ms > 0) {
         size_t at = (size_t)((q->at_ms - span.start_ms + step - 1) / step);
-        TRY(changed_near(g.target, STEPS, MIN(at, STEPS - 1), &config.changed));
+        TRY(changed_near(target, STEPS, MIN(at, STEPS - 1), &config.changed));
     }
     AUTO(json_free) json_t *calls = NULL;
-    TRY(q->calls ? ask_calls(store, q, &span, &config, g.target, &calls) : 0);
-    struct insight_signals s = {.target = g.target,
-                                .calls = calls,
-                                .candidates = g.series.data,
-                                .names = g.names.data,
-                                .count = g.series.len,
-                                .length = STEPS,
-                                .start_ms = span.start_ms,
-                                .step_ms = step};
-    json_t *json = NULL;
-    TRY(insight_signals_relate(&s, &config, &json));
-    if (json_object_set_new(json, "more", json_boolean(g.more)) < 0) {
-        json_decref(json);
-        FAIL(ERR_NOMEM, "related signals");
-    }
-    *ret = json;
-    return 0;
+    TRY(q->calls ? ask_calls(store, q, &span, &config, target, &calls) : 0);
+    AUTO(gathering_free)
+    struct gathering g = {.arena = arena,
+                          .about = {.target = target,
+                                    .length = STEPS,
+                                    .start_ms = span.start_ms,
+                                    .step_ms = step,
+                                    .calls = calls},
+                          .config = config,
+                          .spread = q->spread,
+                          .most = q->spread && q->spread->chunk ? q->spread->chunk
+                                                                : CANDIDATES_MAX,
+                          .target = target,
+                          .length = STEPS};
+    TRY(gather_all(store, q->candidates, &span, &g));
+    return answer_gathered(&g, ret);
 }

@@ -4,6 +4,7 @@
 #ifndef INSIGHT_SIGNALS_H
 #define INSIGHT_SIGNALS_H
 
+#include "flow/flow.h"
 #include "insight/callgraph.h"
 #include "insight/relate.h"
 #include "telemetry/telemetry.h"
@@ -30,6 +31,7 @@ int insight_signals_sift(const struct insight_signals *,
                          const struct insight_relate_config *,
                          struct insight_sifted *ret);
 
+struct insight_spread; // spread.h, inside the room
 struct insight_question {
     const char *target; // a stack expression
     const json_t *tags; // of the line of it that is meant; NULL: its first
@@ -39,10 +41,12 @@ struct insight_question {
     int64_t now_ms; // nothing behind it is looked at
     size_t keep;    // 0: 20
     const struct insight_callgraph *calls; // NULL: not known
+    // Where more candidates go than one process looks at; NULL: nowhere.
+    struct insight_spread *spread;
 };
 // Looks at eight hours of steps, at most two of them behind `at_ms`, and at most 10,000 candidates ("more": true where
 // there were others). What has the target's very values is left out. ERR_NOT_FOUND: the expression gives no line, or
-// its line does not change.
+// its line does not change. With `spread` and more candidates than its chunk, *ret is NULL and the chunks are there.
 int insight_signals_ask(struct telemetry *, const struct insight_question *,
                         json_t **ret);
 
@@ -56,7 +60,13 @@ struct store_tx;
 int insight_alerts_relate(struct store *, struct telemetry *,
                           const struct insight_alert_rules *,
                           const struct insight_callgraph *, int64_t now_us);
-// {"found": as insight_signals_ask, or null, "why": why there is none, or null}. ERR_NOT_FOUND: not looked for yet.
+// {"found": as insight_signals_ask, or null, "why": why there is none, or null}; both null while a job looks for them.
+// ERR_NOT_FOUND: not looked for yet.
 int insight_alert_related(struct store_tx *, const char *alert, json_t **ret);
+
+// More than 10,000 candidates are looked at by steps of a job, 10,000 each; whoever executes knows these.
+extern const struct flow_step_type insight_related_types[];
+extern const size_t insight_related_type_count;
+struct flow_workflow insight_related_workflow(void);
 
 #endif
