@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { CALLS_BYTES_MAX = 1 << 20 };
+
 // --- related --------------------------------------------------------------------------------------
 
 // A time, or where the file has none a row from 0, as --at has it. SIZE_MAX: not said.
@@ -92,8 +94,20 @@ static int relate_file(const struct args *args, json_t **ret)
     return insight_signals_relate(&s, &config, ret);
 }
 
+static int read_calls(const char *path, struct insight_callgraph **ret)
+{
+    AUTO(buf_free) struct buf text = {0};
+    AUTO(diag_free) struct diag diag = {0};
+    if (!path) {
+        return 0;
+    }
+    TRY(fs_read_file(path, CALLS_BYTES_MAX, &text));
+    return insight_callgraph_parse(buf_view(&text), path, ret, &diag);
+}
+
 static int relate_store(const struct args *args, json_t **ret)
 {
+    AUTO(insight_callgraph_free) struct insight_callgraph *calls = NULL;
     AUTO(telemetry_close) struct telemetry *store = NULL;
     AUTO(cstr_free) char *dir = NULL;
     const char *at = args_text(args, "at", NULL);
@@ -104,6 +118,8 @@ static int relate_store(const struct args *args, json_t **ret)
     if (at) {
         TRY(insight_time_parse(str_of(at), &q.at_ms));
     }
+    TRY(read_calls(args_text(args, "calls", NULL), &calls));
+    q.calls = calls;
     TRY(cstr_printf(&dir, "%s/series", command_data_dir(args)));
     FAIL_IF(!fs_exists(dir), ERR_NOT_FOUND, "there are no series in %s", dir);
     const struct telemetry_config config = {.dir = dir};
@@ -238,6 +254,10 @@ static const struct args_option insight_related_options[] = {
      .kind = ARGS_TEXT,
      .value = "EXPR",
      .help = "Which series are compared (all)"},
+    {.name = "calls",
+     .kind = ARGS_FILE,
+     .value = "FILE",
+     .help = "Who calls whom (conf/calls.yaml): what began where comes first"},
     COMMAND_LIMIT,
     COMMAND_DATA,
     COMMAND_JSON,

@@ -25,6 +25,7 @@ enum {
     LEAST = 12,
     SIDE_LEAST = 6,
     NEAR = 20,
+    SILENT_LEAST = 3, // steps without a value that are no mere lateness of a sender
     BENDS = 4
 };
 
@@ -305,7 +306,8 @@ static bool born_or_died(const struct work *w, const double *x, struct insight_r
     }
     bool born = first > start && first < end && first + lag >= at && first <= at + lag &&
                 (start == 0 || finite_count(x, 0, start) == 0);
-    bool died = last < end && last > start && last + lag >= at && last <= at + lag;
+    bool died = last + SILENT_LEAST <= end && last > start && last + lag >= at &&
+                last <= at + lag;
     if (born == died || finite_count(x, first, last) * 3 < (last - first) * 2) {
         return false;
     }
@@ -422,6 +424,10 @@ static int window_find(struct work *w)
     w->changed = w->config.changed;
     w->start = w->changed > w->config.reach ? w->changed - w->config.reach : 0;
     w->end = MIN(w->changed + w->config.reach, w->length);
+    // The newest steps have no values yet: nobody ended there.
+    while (w->end > w->changed && !isfinite(w->target[w->end - 1])) {
+        w->end--;
+    }
     for (size_t i = 0; i < c.count; i++) {
         if (c.at[i] + lag + SIDE_LEAST < w->changed && c.at[i] > w->start) {
             w->start = c.at[i];

@@ -236,9 +236,34 @@ static void what_callees_took_is_not_ones_own(void **state)
     assert_int_equal(insight_blame(&system, 0, &window, &b), ERR_INVALID);
 }
 
+// The newest steps are not over for everybody: who is a little late has not ended, who is silent for longer has.
+static void late_values_are_no_end(void **state)
+{
+    (void)state;
+    enum { STEPS = 124, AT = 112 };
+    double target[STEPS], late[STEPS], dead[STEPS];
+    for (size_t i = 0; i < STEPS; i++) {
+        double noise = sin((double)(i * i)), step = i >= AT ? 20 : 0;
+        target[i] = i + 1 < STEPS ? 50 + noise + step : NAN;
+        late[i] = i + 3 < STEPS ? 40 - noise + step : NAN;
+        dead[i] = i < AT ? 30 + noise : NAN;
+    }
+    const double *candidates[] = {late, dead};
+    const struct insight_relate_config config = {.changed = AT};
+    AUTO(insight_relations_free) struct insight_relations found = {0};
+    assert_int_equal(insight_relate(target, STEPS, candidates, 2, &config, &found), 0);
+    assert_int_equal(found.end, STEPS - 1);
+    assert_int_equal(found.count, 2);
+    for (size_t i = 0; i < found.count; i++) {
+        assert_int_equal(found.list[i].relation,
+                         found.list[i].candidate == 0 ? INSIGHT_MOVED : INSIGHT_DIED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(late_values_are_no_end),
         cmocka_unit_test(kernels_agree_to_the_bit),
         cmocka_unit_test(lags_are_those_of_the_definition),
         cmocka_unit_test(the_cause_ranks_in_the_first_three),

@@ -716,6 +716,7 @@ const english = {
   'related.score': 'Score',
   'related.pearson': 'Alike in values (Pearson)',
   'related.spearman': 'Alike in order (Spearman)',
+  'related.lag': 'Most alike when earlier by',
   'related.step': 'Step',
   'related.noise': '{n} × its own noise',
   'related.window': 'Compared over',

@@ -25,9 +25,10 @@ export const nameOf = (name: RelatedSignal['name']): { name: string; tags: strin
 };
 
 /** "2 min before", in words; what a score means, in words. */
-export function whenText(r: RelatedSignal): string {
-  const away = elapsed(Math.abs(r.lag) * 1000);
-  const how = r.lag > 0 ? 'before' : r.lag < 0 ? 'after' : 'with';
+export function whenText(r: RelatedSignal, changed: number): string {
+  const before = changed - r.changed;
+  const away = elapsed(Math.abs(before) * 1000);
+  const how = before > 0 ? 'before' : before < 0 ? 'after' : 'with';
   return t(`related.${r.relation}.${how}` as TextKey, { away });
 }
 export const strengthOf = (score: number): 'strong' | 'clear' | 'weak' => (score >= 0.75 ? 'strong' : score >= 0.4 ? 'clear' : 'weak');
@@ -90,7 +91,7 @@ function Signal({ of, place, found, picture }: { of: RelatedSignal; place: numbe
         <span class={`strength ${strength}`}>{t(`related.${strength}`)}</span>
       </header>
       <p>
-        {`${whenText(of)} ${levelText(of)}`}
+        {`${whenText(of, found.changed)} ${levelText(of)}`}
         {of.part && of.share !== null && of.share !== undefined && ` ${t('related.part', { part: of.part, percent: Math.round(of.share * 100) })}`}
       </p>
       <div role="img" aria-label={t('related.picture', { name })} class="traces">
@@ -110,6 +111,8 @@ function Signal({ of, place, found, picture }: { of: RelatedSignal; place: numbe
           <dd>{of.relation === 'moved' ? of.pearson.toFixed(2) : '–'}</dd>
           <dt>{t('related.spearman')}</dt>
           <dd>{of.relation === 'moved' ? of.spearman.toFixed(2) : '–'}</dd>
+          <dt>{t('related.lag')}</dt>
+          <dd>{of.relation === 'moved' ? `${of.lag > 0 ? '+' : of.lag < 0 ? '−' : ''}${elapsed(Math.abs(of.lag) * 1000)}` : '–'}</dd>
           <dt>{t('related.step')}</dt>
           <dd>{of.step === null || of.step === undefined || of.relation !== 'moved' ? '–' : t('related.noise', { n: of.step.toFixed(1) })}</dd>
           <dt>{t('related.window')}</dt>
