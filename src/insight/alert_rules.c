@@ -161,6 +161,12 @@ static bool channels_are_known(const struct insight_alert_rules *rules, char **n
     return true;
 }
 
+// Nothing is above what is no number: such a rule would never fire, and nobody would know.
+static bool is_finite(const double *threshold)
+{
+    return !threshold || isfinite(*threshold);
+}
+
 static void check_rule(const struct reading *r, const struct insight_alert_rules *rules,
                        size_t i)
 {
@@ -189,6 +195,9 @@ static void check_rule(const struct reading *r, const struct insight_alert_rules
     }
     if (a->summary && !str_is_line(str_of(a->summary))) {
         complain(r, "rules", i, "a summary is one line");
+    }
+    if (!is_finite(a->above) || !is_finite(a->below) || !is_finite(a->resolve_at)) {
+        complain(r, "rules", i, "a threshold is a number");
     }
     if (a->above && a->below) {
         complain(r, "rules", i, "a rule is for above or for below");

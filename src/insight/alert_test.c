@@ -495,6 +495,8 @@ static void mistakes_name_their_line(void **state)
         {"schema: 1\nrules:\n  - {name: a, expr: x}\n  - {name: a, expr: y}\n", 4},
         {"schema: 1\nrules:\n  - {name: a, expr: x, above: 2, resolve_at: 3}\n", 3},
         {"schema: 1\nrules:\n  - {name: a, expr: x, resolve_at: 3}\n", 3},
+        {"schema: 1\nrules:\n  - {name: a, expr: x, above: nan}\n", 3},
+        {"schema: 1\nrules:\n  - {name: a, expr: x, below: -inf}\n", 3},
         {"schema: 1\nchannels:\n  - {name: c}\nrules: []\n", 3},
         {"schema: 1\nchannels:\n  - {name: c, webhook: \"gopher://x\"}\nrules: []\n", 3},
     };
