@@ -139,6 +139,9 @@ describe('signals', { skip: missing }, () => {
     await dialog.getByRole('button', { name: 'Approve' }).click();
     await page.getByText('Being treated').waitFor();
     assert.equal(mock.state.actions[0].approved_by, 'olga');
+    await page.getByRole('heading', { name: 'What was run' }).waitFor();
+    await page.getByText('What it printed').click();
+    await page.getByText('"summary":"a queue is full"').waitFor();
   });
 
   it('shows a suspect among its peers, by pointer, by keys and as a table', async () => {
